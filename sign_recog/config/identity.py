@@ -1,0 +1,39 @@
+"""Which settings make two runs the same experiment.
+
+A run's folder is named by a hash of the settings that decide its result, so that repeating a
+command resumes or skips, and changing a setting never meets another run's files.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+SECTIONS = ("data", "modality", "augment", "extractor", "model", "optim", "scheduler", "loss", "trainer")
+# How fast, not what: a run may be resumed with other values of these.
+WITHOUT_EFFECT = (("trainer", "num_workers"), ("trainer", "num_threads"), ("trainer", "accelerator"))
+
+
+def settings_of(config: dict[str, Any]) -> dict[str, Any]:
+    """The part of a plain configuration that decides a run's result, seed aside."""
+    settings = {section: config[section] for section in SECTIONS}
+    for section, key in WITHOUT_EFFECT:
+        settings[section] = {name: value for name, value in settings[section].items() if name != key}
+    return settings
+
+
+def digest(value: Any) -> str:
+    """Eight hexadecimal digits that depend on nothing but ``value``."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+def register_resolver() -> None:
+    """Make ``${settings_id:}`` known: the digest of the composed configuration's settings."""
+    OmegaConf.register_new_resolver("settings_id", _settings_id, replace=True)
+
+
+def _settings_id(*, _root_: DictConfig) -> str:
+    plain = {section: OmegaConf.to_container(_root_[section], resolve=True) for section in SECTIONS}
+    return digest(settings_of(plain))

@@ -1,0 +1,46 @@
+"""From a composed DictConfig to a checked Config."""
+
+from dataclasses import fields, is_dataclass
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from sign_recog.config.schema import Config
+from sign_recog.errors import ConfigError
+from sign_recog.landmarks.layout import get_layout
+
+
+def validate(cfg: DictConfig) -> Config:
+    """Resolve, type and check ``cfg``; report every problem at once.
+
+    Raises:
+        ConfigError: If a value is missing, or any section's ``problems()`` is not empty.
+    """
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        raise config_error([f"{key} has no value. Give {key}=VALUE." for key in missing])
+    try:
+        config = OmegaConf.to_object(cfg)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{error}") from error
+    found = problems(config)
+    if found:
+        raise config_error(found)
+    return config
+
+
+def config_error(found: list[str]) -> ConfigError:
+    """One error that lists all problems."""
+    return ConfigError("\n  - ".join(["The configuration has problems:", *found]))
+
+
+def problems(config: Config) -> list[str]:
+    """All contradictions: within each section, between sections, and between layouts."""
+    sections = [getattr(config, f.name) for f in fields(config)]
+    found = [p for s in sections if is_dataclass(s) and hasattr(s, "problems") for p in s.problems()]
+    found += config.problems()
+    try:
+        get_layout(config.modality.layout).index_in(get_layout(config.extractor["layout"]))
+    except ConfigError as error:
+        found.append(f"modality.layout={config.modality.layout}: {error}")
+    return found

@@ -1,0 +1,1 @@
+"""Corpora: one file each, from a native annotation to manifest rows."""

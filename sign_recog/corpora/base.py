@@ -1,0 +1,27 @@
+"""What a corpus reader hands to ``run=prepare``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sign_recog.storage.manifest import Clip
+from sign_recog.storage.sequences import KeypointSequence
+
+
+@dataclass
+class Corpus:
+    """The clips of a corpus, and where their data are.
+
+    A reader is a function ``read(source, out_dir, **settings) -> Corpus`` named by ``data.corpus._target_``.
+
+    Attributes:
+        clips: One a labelled span; ``split`` is empty where the annotation gives none.
+        video_dir: The folder that ``Clip.video`` is relative to; None = the corpus has no videos.
+        keypoints: For corpora that come as arrays: a clip's landmarks, written by ``run=prepare``.
+        notes: What the user should know, one sentence each (an assumption made, rows left out).
+    """
+
+    clips: list[Clip]
+    video_dir: Path | None = None
+    keypoints: Callable[[Clip], KeypointSequence] | None = None
+    notes: list[str] = field(default_factory=list)

@@ -1,0 +1,1 @@
+"""From manifest and sequence files to batches."""

@@ -1,0 +1,131 @@
+"""Score a checkpoint on a split; the only stage that opens test."""
+
+import logging
+from pathlib import Path
+
+from sign_recog.config import Config, identity
+from sign_recog.data.datamodule import build_dataset, build_loader, with_keypoints
+from sign_recog.errors import CheckpointError, DataError
+from sign_recog.evaluation import plots
+from sign_recog.evaluation.classification import Predictions, confusion, score, write_predictions
+from sign_recog.stages import StageResult
+from sign_recog.stages.recognizer import Recognizer, load_recognizer
+from sign_recog.stages.run_folder import checkpoint_path, corpus_dir, extractor_name, read_extraction, run_dir
+from sign_recog.storage import atomic
+from sign_recog.storage.checkpoint import Checkpoint, read_checkpoint
+from sign_recog.storage.corpus import PreparedCorpus, open_corpus
+from sign_recog.storage.manifest import Clip
+from sign_recog.training.reproducibility import clips_hash, provenance
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: Config) -> StageResult:
+    """Write metrics.json, predictions.csv, predictions.npz and the confusion matrix beside the checkpoint's run.
+
+    Raises:
+        CheckpointError: If there is no checkpoint, or its keypoints were extracted in another way.
+        DataError: If a label is unknown to the checkpoint, or a clip was trained on.
+    """
+    import torch
+
+    if config.trainer.num_threads is not None:
+        torch.set_num_threads(config.trainer.num_threads)
+    settings = config.run
+    path = checkpoint_path(config, settings.checkpoint)
+    trained = read_checkpoint(path)
+    recognizer = load_recognizer(trained)
+    corpus = open_corpus(_corpus_folder(config, trained))
+    extractor = extractor_name(config)
+    _refuse_other_extraction(trained, corpus.keypoints_dir(extractor))
+    clips, without = with_keypoints(corpus, settings.split, extractor)
+    _refuse_trained_clips(trained, clips, settings.split)
+    predictions = _predict(recognizer, corpus, clips, extractor, config)
+    scores = score(predictions, bootstrap_samples=settings.bootstrap_samples, seed=config.seed)
+    folder = path.resolve().parents[1] / ("" if settings.split == "test" else settings.split)
+    write_predictions(folder / "predictions.csv", predictions)
+    atomic.write_bytes(folder / "confusion_matrix.png", plots.confusion_matrix(confusion(predictions), trained.glosses))
+    atomic.write_json(folder / "metrics.json", _metrics(config, trained, corpus, clips, without, scores))
+    shown = ("top1_per_instance", "top5_per_instance", "top10_per_instance", "top1_per_class", "macro_f1", "loss")
+    summary = {
+        "checkpoint": f"{path} (epoch {trained.epoch})",
+        f"{settings.split} clips": f"{len(clips)} of {len(clips) + len(without)}",
+        **{name: scores[name] for name in shown},
+        "95 % interval of top-1": "{:.3f} to {:.3f}".format(*scores["top1_per_instance_ci95"]),
+        "results": folder,
+    }
+    return StageResult(objective=scores["top1_per_instance"], summary=summary)
+
+
+def _corpus_folder(config: Config, trained: Checkpoint) -> Path:
+    if config.run.corpus is not None:
+        return Path(config.run.corpus)
+    if config.run.checkpoint is not None:  # the corpus it was trained on, whatever data= says
+        return Path(config.paths.data_root) / trained.config["data"]["name"]
+    return corpus_dir(config)
+
+
+def _predict(
+    recognizer: Recognizer, corpus: PreparedCorpus, clips: list[Clip], extractor: str, config: Config
+) -> Predictions:
+    vocabulary = recognizer.vocabulary
+    dataset = build_dataset(corpus, clips, vocabulary, recognizer.preprocessor.modality, extractor=extractor)
+    loader = build_loader(
+        dataset, batch_size=config.trainer.batch_size, seed=0, shuffle=False, bucketing=False, num_workers=0
+    )
+    logits = recognizer.logits(loader)
+    return Predictions(
+        clip_ids=[clip.clip_id for clip in clips],
+        signers=[clip.signer for clip in clips],
+        glosses=list(vocabulary.glosses),
+        gloss_logits=logits["gloss_logits"],
+        gloss_targets=dataset.glosses,
+        categories=list(vocabulary.categories),
+        category_logits=logits.get("category_logits"),
+        category_targets=dataset.categories,
+    )
+
+
+def _metrics(
+    config: Config, trained: Checkpoint, corpus: PreparedCorpus, clips: list[Clip], without: list[Clip], scores: dict
+) -> dict:
+    return {
+        "split": config.run.split,
+        "scores": scores,
+        "run": {
+            "name": trained.config["name"],
+            "seed": trained.config["seed"],
+            "settings": identity.digest(identity.settings_of(trained.config)),
+            "checkpoint": trained.path.name,
+            "epoch": trained.epoch,
+        },
+        "data": {
+            "corpus": corpus.info["name"],
+            "clips": len(clips),
+            "clips_without_keypoints": [clip.clip_id for clip in without],
+            "clips_hash": clips_hash(clip.clip_id for clip in clips),
+            "signers": len({clip.signer for clip in clips} - {""}),
+            "split_strategy": corpus.info["settings"]["split"]["strategy"],
+        },
+        "provenance": provenance(trained.config["seed"]),
+    }
+
+
+def _refuse_other_extraction(trained: Checkpoint, folder: Path) -> None:
+    now = read_extraction(folder)
+    if trained.extraction is not None and now is not None and now != trained.extraction:
+        keys = sorted(k for k in now.keys() | trained.extraction.keys() if now.get(k) != trained.extraction.get(k))
+        raise CheckpointError(
+            f"{trained.path} was trained on keypoints made in another way than those in {folder}: "
+            f"{', '.join(f'{k} was {trained.extraction.get(k)}, is {now.get(k)}' for k in keys)}. "
+            "Extract again with the checkpoint's settings, or train again."
+        )
+
+
+def _refuse_trained_clips(trained: Checkpoint, clips: list[Clip], split: str) -> None:
+    both = sorted({clip.clip_id for clip in clips} & set(trained.train_clips))
+    if split != "train" and both:
+        raise DataError(
+            f"{len(both)} clips of {split} were trained on ({', '.join(both[:3])}, ...): the manifest's splits have "
+            f"changed since {trained.path} was made. Prepare the corpus with the settings of then, or train again."
+        )

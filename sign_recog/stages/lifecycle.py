@@ -1,0 +1,41 @@
+"""What every stage goes through: a status file, the run's log, its summary, and a clear end."""
+
+import json
+import logging
+import time
+from typing import Any
+
+from hydra.utils import get_method
+
+from sign_recog.config import Config
+from sign_recog.console import print_summary
+from sign_recog.errors import SignRecogError
+from sign_recog.stages import StageResult
+from sign_recog.stages.run_folder import run_dir
+from sign_recog.storage import atomic
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: Config) -> StageResult:
+    """Run ``config.run``'s stage; ``status.json`` in the run folder says running, finished or failed, and why."""
+    name = config.run._target_.split(".")[-2]
+    path = run_dir(config) / "status.json"
+    started = time.time()
+    status: dict[str, Any] = {"stage": name, "state": "running", "started": _stamp(started), "error": None}
+    atomic.write_json(path, status)
+    try:
+        result = get_method(config.run._target_)(config)
+    except BaseException as error:
+        kind = "" if isinstance(error, SignRecogError) else f"{type(error).__name__}: "
+        atomic.write_json(path, status | {"state": "failed", "error": f"{kind}{error}", "ended": _stamp(time.time())})
+        raise
+    seconds = time.time() - started
+    summary = json.loads(json.dumps(result.summary, default=str))
+    atomic.write_json(path, status | {"state": "finished", "ended": _stamp(time.time()), "summary": summary})
+    print_summary(f"{name}: done in {seconds:.1f} s", result.summary)
+    return result
+
+
+def _stamp(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))

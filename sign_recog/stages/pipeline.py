@@ -1,0 +1,28 @@
+"""Several stages one after another, each with its own settings; each skips what it finds done."""
+
+import dataclasses
+import logging
+from importlib import import_module
+
+from sign_recog.config import Config
+from sign_recog.console import print_summary
+from sign_recog.stages import StageResult
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: Config) -> StageResult:
+    """Run ``run.steps``; the objective is that of the last step that has one."""
+    objective, summary = None, {}
+    for number, name in enumerate(config.run.steps, start=1):
+        logger.info("step %d of %d: %s", number, len(config.run.steps), name)
+        settings = getattr(config.run, name)
+        stage = import_module(settings._target_.rpartition(".")[0])
+        result = stage.run(dataclasses.replace(config, run=settings))
+        print_summary(name, result.summary)
+        objective = result.objective if result.objective is not None else objective
+        summary |= result.summary
+    return StageResult(objective=objective, summary={k: v for k, v in summary.items() if k in _HEADLINES})
+
+
+_HEADLINES = ("test clips", "top1_per_instance", "95 % interval of top-1", "results", "report")

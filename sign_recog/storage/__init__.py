@@ -1,0 +1,1 @@
+"""Files on disk: every write goes to a temporary name and is renamed when it is whole."""

@@ -1,0 +1,100 @@
+"""Many sequences in one memory-mapped file, so that training reads no small files.
+
+A pack is a folder: ``frames.bin`` (sum of T, D) float32, ``offsets.npy`` (N + 1) int64, ``index.json``.
+Its name ends in a digest of its sources' names, sizes and times: changed sources make a new pack.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from sign_recog.config.identity import digest
+from sign_recog.storage import atomic
+
+
+class PackedSequences:
+    """Read-only access to a pack; item i is (T_i, D) float32, a view into the mapped file."""
+
+    def __init__(self, folder: Path):
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        self._path, self._width = folder / "frames.bin", int(index["width"])
+        self.offsets = np.load(folder / "offsets.npy", allow_pickle=False)
+        self._map()
+
+    def _map(self) -> None:
+        shape = (int(self.offsets[-1]), self._width)
+        self._frames = np.memmap(self._path, dtype=np.float32, mode="r", shape=shape)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        return self._frames[self.offsets[i] : self.offsets[i + 1]]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) int64, frames of each sequence."""
+        return np.diff(self.offsets)
+
+    def __getstate__(self) -> dict:
+        """Without the mapped frames: a loader process maps the file itself."""
+        return {name: value for name, value in vars(self).items() if name != "_frames"}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        self._map()
+
+
+def open_packed(
+    folder: Path, name: str, sources: Sequence[Path], read: Callable[[Path], np.ndarray]
+) -> PackedSequences:
+    """Return the pack of ``sources``, in their order, building it if there is none of their present state.
+
+    Args:
+        folder: Where packs lie. Packs of the same ``name`` with other sources are deleted.
+        name: What makes two packs of the same sources differ (split and preprocessing).
+        read: Reads one source as (T, D) float32; every source has the same D.
+    """
+    stats = [(str(path), path.stat()) for path in sources]
+    key = digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats])
+    target = folder / f"{name}-{key}"
+    if not (target / "index.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=folder, prefix=".", suffix=atomic.PARTIAL))
+        try:
+            _build(partial, sources, read, name)
+            _rename(partial, target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        for other in folder.glob(f"{name}-*"):
+            if other != target:
+                shutil.rmtree(other, ignore_errors=True)  # stale; whoever has it mapped keeps its pages
+    return PackedSequences(target)
+
+
+def _build(folder: Path, sources: Sequence[Path], read: Callable[[Path], np.ndarray], name: str) -> None:
+    offsets, width = [0], 0
+    with (folder / "frames.bin").open("wb") as file:
+        for path in tqdm(sources, desc=f"packing {name.split('-')[0]}", unit="clip", leave=False, mininterval=1.0):
+            sequence = np.ascontiguousarray(read(path), dtype=np.float32)
+            width = sequence.shape[1]
+            file.write(sequence.tobytes())
+            offsets.append(offsets[-1] + len(sequence))
+        file.flush()
+        os.fsync(file.fileno())
+    np.save(folder / "offsets.npy", np.array(offsets, dtype=np.int64))
+    atomic.write_json(folder / "index.json", {"width": width, "clips": len(sources)})
+
+
+def _rename(partial: Path, target: Path) -> None:
+    try:
+        partial.rename(target)
+    except OSError:
+        if not (target / "index.json").exists():  # another process was first; its pack is as good as ours
+            raise

@@ -1,0 +1,97 @@
+"""Keypoint sequences on disk: one ``.npz`` a clip (format: docs/data_formats.md)."""
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sign_recog.errors import DataError
+from sign_recog.landmarks.layout import LAYOUTS, Layout, get_layout
+from sign_recog.storage import atomic
+
+
+@dataclass
+class KeypointSequence:
+    """The landmarks of one clip.
+
+    Attributes:
+        keypoints: (T, V, 3) float32, x right, y down, z towards the camera negative; unit: one image
+            width (so y is already corrected for the image's aspect). NaN = the part was not detected.
+        confidence: (T, V) float32 in [0, 1]; 0 where missing.
+        timestamps_ms: (T,) int64, from the start of the clip.
+        layout: What the V axis holds.
+        meta: Where the sequence comes from: clip_id, width, height, fps, extractor, source, ...
+    """
+
+    keypoints: np.ndarray
+    confidence: np.ndarray
+    timestamps_ms: np.ndarray
+    layout: Layout
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def write_keypoints(path: Path, sequence: KeypointSequence) -> None:
+    """Write ``sequence``, atomically."""
+    meta = {"layout": sequence.layout.name, **sequence.meta}
+    with atomic.replaced(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            keypoints=sequence.keypoints.astype(np.float32),
+            confidence=sequence.confidence.astype(np.float32),
+            timestamps_ms=sequence.timestamps_ms.astype(np.int64),
+            meta=np.array(json.dumps(meta, ensure_ascii=False)),
+        )
+
+
+def read_keypoints(path: Path) -> KeypointSequence:
+    """Read and check one file.
+
+    Raises:
+        DataError: If the file is damaged, holds pickled objects, or its arrays do not fit together.
+    """
+    arrays = _read_arrays(path, ("keypoints", "confidence", "timestamps_ms", "meta"))
+    try:
+        meta = json.loads(str(arrays["meta"]))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: its meta is not JSON ({error}). {_REMEDY}") from error
+    name = meta.get("layout")
+    if name not in LAYOUTS:
+        raise DataError(f"{path}: unknown landmark layout {name!r}; known: {', '.join(LAYOUTS)}. {_REMEDY}")
+    layout = get_layout(name)
+    keypoints, confidence, timestamps_ms = (arrays[key] for key in ("keypoints", "confidence", "timestamps_ms"))
+    expected = (len(timestamps_ms), len(layout), 3)
+    if keypoints.shape != expected:
+        raise DataError(f"{path}: keypoints are {keypoints.shape}, layout {name} needs {expected}. {_REMEDY}")
+    if confidence.shape != expected[:2]:
+        raise DataError(f"{path}: confidence is {confidence.shape}, expected {expected[:2]}. {_REMEDY}")
+    if np.isinf(keypoints).any():
+        raise DataError(f"{path}: keypoints hold infinite values. {_REMEDY}")
+    return KeypointSequence(keypoints, confidence, timestamps_ms, layout, meta)
+
+
+_REMEDY = "Delete the file and extract the clip again."
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """Read only the meta of one file, without its arrays.
+
+    Raises:
+        DataError: As :func:`read_keypoints`.
+    """
+    return json.loads(str(_read_arrays(path, ("meta",))["meta"]))
+
+
+def _read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [name for name in names if name not in file.files]
+            if missing:
+                raise DataError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(file.files)}. {_REMEDY}")
+            return {name: file[name] for name in names}
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file. Run run=extract_keypoints first.") from error
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot be read as .npz without pickled objects ({error}). {_REMEDY}") from error

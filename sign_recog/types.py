@@ -1,0 +1,27 @@
+"""Shapes and records that several layers share.
+
+Axes: B batch, T frames, N windows, V landmarks, C channels, D features,
+G glosses, K categories. A mask's name or docstring says what True means.
+"""
+
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Batch(TypedDict):
+    """Clips padded to the longest of them."""
+
+    sequence: "Tensor"  # (B, T, D) float32, zero where padded
+    padding_mask: "Tensor"  # (B, T) bool, True = padding
+    gloss: "Tensor"  # (B,) int64, index into the vocabulary's glosses
+    category: "Tensor"  # (B,) int64, index into its categories; -1 = none
+    clip_id: list[str]
+
+
+class Logits(TypedDict, total=False):
+    """What every recognition network returns."""
+
+    gloss_logits: "Tensor"  # (B, G)
+    category_logits: "Tensor"  # (B, K), only with a category head

@@ -1,0 +1,63 @@
+"""Every file in conf/ can be used, and the help shows it."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_class, get_method
+
+from sign_recog import cli, config
+
+EXPERIMENTS = sorted(path.stem for path in (cli.CONF_DIR / "experiment").glob("*.yaml"))
+GROUPS = sorted(p.name for p in cli.CONF_DIR.iterdir() if p.is_dir() and p.name not in ("hydra", "experiment"))
+OPTIONS = [f"{group}={path.stem}" for group in GROUPS for path in sorted((cli.CONF_DIR / group).glob("*.yaml"))]
+NEEDED = {
+    "run=predict": ["run.input=x.mp4"],
+    **{o: ["data.source=x"] for o in OPTIONS if o.startswith("data=") and o != "data=synthetic"},
+}
+
+
+def load(*overrides: str) -> config.Config:
+    config.register_schemas()
+    with initialize_config_dir(str(cli.CONF_DIR), version_base="1.3"):
+        return config.validate(compose("config", list(overrides)))
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes_and_its_targets_exist(option):
+    loaded = load(option, *NEEDED.get(option, []))
+    assert callable(get_method(loaded.run._target_))
+    nodes = [loaded.data.corpus, loaded.extractor, loaded.model, loaded.optim, loaded.scheduler]
+    for node in [*nodes, *loaded.augment.values(), *loaded.logger.values()]:
+        name = node["_target_"]
+        assert callable(get_class(name) if name.rpartition(".")[2][0].isupper() else get_method(name))
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_and_names_a_stage_that_exists(experiment):
+    assert callable(get_method(load(f"+experiment={experiment}").run._target_))
+
+
+def test_several_loggers_can_be_chosen():
+    assert set(load("logger=[tensorboard,wandb]").logger) == {"tensorboard", "wandb"}
+
+
+def test_help_names_every_group_and_option():
+    text = cli.help_text()
+    for group in [*GROUPS, "experiment"]:
+        assert f"\n  {group} " in text
+    for option in [*OPTIONS, *(f"experiment={name}" for name in EXPERIMENTS)]:
+        assert option.partition("=")[2] in text
+
+
+@pytest.mark.parametrize("cluster", ["local", "local_parallel", "slurm"])
+def test_the_cluster_chooses_hydras_launcher(cluster):
+    config.register_schemas()
+    with initialize_config_dir(str(cli.CONF_DIR), version_base="1.3"):
+        cfg = compose("config", [f"launcher.cluster={cluster}", "hydra.verbose=false"], return_hydra_config=True)
+    launchers = {"local": "BasicLauncher", "local_parallel": "LocalLauncher", "slurm": "SlurmLauncher"}
+    assert cfg.hydra.launcher._target_.endswith(launchers[cluster])
+    assert str(cfg.hydra.mode.name) == ("MULTIRUN" if cluster == "slurm" else "RUN")
+
+
+def test_the_multirun_flag_may_stand_anywhere():
+    arguments = ["+experiment=x", "--multirun", "seed=1,2"]
+    assert cli.flags_before_overrides(arguments) == ["--multirun", "+experiment=x", "seed=1,2"]

@@ -1,0 +1,35 @@
+"""Runs share a folder exactly when the settings that decide their results are the same."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from sign_recog import cli, config
+from sign_recog.config import identity
+from sign_recog.stages.run_folder import plain
+
+
+def load(*overrides: str) -> config.Config:
+    config.register_schemas()
+    with initialize_config_dir(str(cli.CONF_DIR), version_base="1.3"):
+        return config.validate(compose("config", list(overrides)))
+
+
+def test_the_folder_is_named_by_the_settings():
+    loaded = load()
+    expected = identity.digest(identity.settings_of(plain(loaded)))
+    assert loaded.paths.run_dir == f"outputs/synthetic/{expected}/seed1"
+
+
+@pytest.mark.parametrize("override", ["run=classify", "trainer.num_workers=2", "logger=tensorboard", "paths.data_root=x"])
+def test_settings_without_effect_on_results_keep_the_folder(override):
+    assert load(override).paths.run_dir == load().paths.run_dir
+
+
+@pytest.mark.parametrize("override", ["optim.lr=1e-5", "model=gru", "data.split.seed=9", "modality.velocity=true"])
+def test_settings_with_effect_change_the_folder(override):
+    assert load(override).paths.run_dir != load().paths.run_dir
+
+
+def test_the_seed_changes_only_the_last_name():
+    first, second = load("seed=1").paths.run_dir, load("seed=2").paths.run_dir
+    assert first.rpartition("/")[0] == second.rpartition("/")[0] and first != second

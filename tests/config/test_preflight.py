@@ -1,0 +1,85 @@
+"""A wrong command ends before work starts, with every problem named."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sign_recog import cli, config
+from sign_recog.config.preflight import check_command
+from sign_recog.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _schemas():
+    config.register_schemas()
+
+
+def message(*overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        check_command(list(overrides), cli.CONF_DIR)
+    return str(caught.value)
+
+
+def test_a_right_command_passes():
+    check_command(["run=classify", "seed=3", "trainer.num_threads=2", "+experiment=synthetic_keypoints"], cli.CONF_DIR)
+
+
+def test_all_problems_are_reported_at_once_with_key_value_and_remedy():
+    text = message(
+        "run=extract_keypoints", "run.shard=4", "run.num_shards=2", "trainer.batch_sze=4", "seed=abc", "loss.label_smoothing=2"
+    )
+    assert "run.shard=4 must be in 0..1" in text
+    assert "trainer.batch_sze=4: there is no such key. Did you mean trainer.batch_size" in text
+    assert "seed=abc must be a whole number; the default is 1" in text
+    assert "loss.label_smoothing=2.0 must lie in [0, 1)" in text
+
+
+def test_a_misspelt_option_names_the_right_one():
+    assert "model=transfromer: there is no such option. Did you mean transformer?" in message("model=transfromer")
+
+
+def test_a_misspelt_experiment_is_named():
+    assert "experiment=synthetic_keypoint: there is no such option" in message("+experiment=synthetic_keypoint")
+
+
+def test_a_network_setting_of_the_wrong_type_is_refused_without_importing_torch():
+    assert "model.d_model=wide must be a whole number; the default is" in message("model.d_model=wide")
+
+
+def test_a_key_that_no_network_has_is_refused():
+    assert "model.width=3: there is no such key" in message("model.width=3")
+
+
+def test_the_bad_value_of_a_sweep_is_found_before_its_job_starts():
+    assert "trainer.max_epochs=0" in message("trainer.max_epochs=5,0")
+
+
+def test_a_section_is_not_a_value():
+    assert "trainer.early_stopping is a section" in message("trainer.early_stopping=false")
+
+
+def test_a_layout_that_the_extraction_does_not_hold_is_refused():
+    assert "modality.layout=fslr_78" in message("modality.layout=fslr_78", "extractor.layout=holistic_75")
+
+
+def test_an_unknown_layout_lists_the_known_ones():
+    assert "holistic_543" in message("modality.layout=holistic_76")
+
+
+def test_missing_source_says_what_to_give():
+    assert "data.source=/path/to/it" in message("data=manifest")
+
+
+def test_the_program_exits_with_1_and_no_traceback_in_under_a_second_and_a_half():
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "run.py", "seed=abc", "modle=gru"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 1
+    assert "seed=abc" in done.stderr and "modle=gru" in done.stderr and "Traceback" not in done.stderr
+    assert time.perf_counter() - start < 1.5

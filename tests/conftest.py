@@ -1,0 +1,91 @@
+"""Fixtures that several tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real data; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("SIGN_RECOG_TEST_DATA", ROOT / "../shared/data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is absent; set SIGN_RECOG_TEST_DATA to its folder")
+    return folder.resolve()
+
+
+GLOSSES = ("up", "round", "across")
+
+
+def write_tiny_corpus(data_root: Path, *, name: str = "tiny", clips_per_gloss: int = 6) -> Path:
+    """A prepared corpus of drawn movements, without videos: 3 glosses, disjoint signers, lengths 8 to 19."""
+    import numpy as np
+
+    from sign_recog.landmarks.layout import get_layout
+    from sign_recog.storage import atomic
+    from sign_recog.storage.corpus import corpus_info_path
+    from sign_recog.storage.manifest import Clip, write_manifest
+    from sign_recog.storage.sequences import KeypointSequence, write_keypoints
+
+    folder, layout, clips = data_root / name, get_layout("holistic_75"), []
+    for g, gloss in enumerate(GLOSSES):
+        for i in range(clips_per_gloss):
+            rng = np.random.default_rng([g, i])
+            split = "train" if i < clips_per_gloss - 2 else "val" if i == clips_per_gloss - 2 else "test"
+            length = int(rng.integers(8, 20))
+            t = np.linspace(0, 1, length)
+            body = np.random.default_rng(7).random((75, 3)) * 0.2 + 0.3
+            keypoints = np.tile(body, (length, 1, 1))
+            keypoints[:, 11, :2], keypoints[:, 12, :2] = (0.6, 0.4), (0.4, 0.4)
+            move = {
+                "up": np.stack([0 * t, -0.3 * t], 1),
+                "round": 0.15 * np.stack([np.cos(7 * t), np.sin(7 * t)], 1),
+                "across": np.stack([0.3 * t, 0 * t], 1),
+            }[gloss]
+            keypoints[:, 15, :2] += move
+            keypoints[:, 33:54, :2] += move[:, None]
+            keypoints += rng.normal(0, 0.003, keypoints.shape)
+            keypoints[rng.random(length) < 0.2, 54:75] = np.nan
+            confidence = (~np.isnan(keypoints[..., 0])).astype(np.float32)
+            clip = Clip(f"{gloss}/{i}", split=split, signer=f"{split}{i}", gloss=gloss, category=f"kind{g // 2}")
+            meta = {"clip_id": clip.clip_id, "width": 640, "height": 480, "fps": 25}
+            sequence = KeypointSequence(keypoints.astype(np.float32), confidence, np.arange(length) * 40, layout, meta)
+            write_keypoints(folder / "keypoints" / "mediapipe_holistic" / f"{clip.clip_id}.npz", sequence)
+            clips.append(clip)
+    write_manifest(folder / "manifest.tsv", clips)
+    splits = {s: {"clips": sum(c.split == s for c in clips)} for s in ("train", "val", "test")}
+    info = {"name": name, "video_dir": None, "splits": splits, "notes": [], "warnings": [], "leakage": []}
+    atomic.write_json(corpus_info_path(folder), info | {"settings": {"split": {"strategy": "given"}}})
+    return folder
+
+
+TINY = (
+    "data=manifest", "data.name=tiny", "data.source=unused", "model.d_model=16", "model.num_layers=1",
+    "model.num_heads=2", "model.ffn_dim=32", "trainer.batch_size=4", "trainer.num_threads=1", "trainer.accelerator=cpu",
+)  # fmt: skip
+
+
+def load_config(*overrides: str):
+    """A validated configuration, composed as run.py composes it."""
+    from hydra import compose, initialize_config_dir
+
+    from sign_recog import cli, config
+
+    config.register_schemas()
+    with initialize_config_dir(str(cli.CONF_DIR), version_base="1.3"):
+        return config.validate(compose("config", list(overrides)))
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A function from overrides to the configuration of a small run on the drawn corpus."""
+    write_tiny_corpus(tmp_path / "data")
+
+    def configure(*overrides: str):
+        paths = (f"paths.data_root={tmp_path / 'data'}", f"paths.output_root={tmp_path / 'outputs'}")
+        return load_config(*TINY, *paths, *overrides)
+
+    return configure

@@ -1,0 +1,24 @@
+"""Labels: order, and a clear word on those outside."""
+
+import pytest
+
+from sign_recog.data.vocabulary import NO_CATEGORY, Vocabulary
+from sign_recog.errors import DataError
+from sign_recog.storage.manifest import Clip
+
+TRAIN = [Clip("a", gloss="10", category="x"), Clip("b", gloss="9"), Clip("c", gloss="10")]
+
+
+def test_numbers_sort_as_numbers_and_missing_categories_are_marked():
+    vocabulary = Vocabulary.from_clips(TRAIN)
+    assert vocabulary.glosses == ("9", "10")
+    assert vocabulary.encode(TRAIN) == ([1, 0, 1], [0, NO_CATEGORY, NO_CATEGORY])
+
+
+def test_labels_outside_are_counted_and_the_remedy_named():
+    clips = [Clip("d", gloss="water", category="y"), Clip("e", gloss="water"), Clip("f", gloss="9")]
+    with pytest.raises(DataError) as caught:
+        Vocabulary.from_clips(TRAIN).encode(clips)
+    assert "gloss 'water': 2 clips, none of them in train" in str(caught.value)
+    assert "category 'y': 1 clips" in str(caught.value)
+    assert "data.exclude_glosses=[water]" in str(caught.value)

@@ -1,0 +1,77 @@
+"""The manifest: a round trip, and every bad line named at once."""
+
+import pytest
+
+from sign_recog.errors import DataError
+from sign_recog.storage.manifest import Clip, check_clip_id, inside, read_manifest, read_table, write_manifest
+
+
+def test_round_trip_keeps_extra_columns_and_awkward_text(tmp_path):
+    clips = [
+        Clip("a/1", "v/a 1.mp4", 0.5, 2.25, "train", "S1", 'quote"d', "cat", "tab\there\nand line", {"occluded": "1"}),
+        Clip("clip_0089_how are you", split="val", gloss="안녕"),
+    ]
+    write_manifest(tmp_path / "manifest.tsv", clips)
+    back = read_manifest(tmp_path / "manifest.tsv")
+    clips[1].extra = {"occluded": ""}
+    assert back == clips
+
+
+def test_all_bad_lines_are_named(tmp_path):
+    path = tmp_path / "manifest.tsv"
+    path.write_text(
+        "clip_id\tsplit\tstart_s\tend_s\n"
+        "a\ttrain\t0\t1\n"
+        "../b\ttrain\t0\t1\n"
+        "c\tdev\t0\t1\n"
+        "d\tval\t2\t1\n"
+        "e\tval\tx\t1\n"
+        "a\ttest\t0\t1\n"
+    )
+    with pytest.raises(DataError) as caught:
+        read_manifest(path)
+    text = str(caught.value)
+    assert "5 bad lines" in text
+    for words in ("line 3: clip_id '../b'", "line 4: split 'dev'", "line 5: end_s=1", "line 6: start_s='x'"):
+        assert words in text
+    assert 'line 7: clip "a" stands already in line 2' in text
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("clip_id\tgloss\na\tb\n", "lacks the column split"),
+        ("", "lacks the column clip_id, split"),
+        ("clip_id\tsplit\n", "has a header but no rows"),
+    ],
+)
+def test_a_table_that_cannot_serve_says_why(tmp_path, content, words):
+    path = tmp_path / "manifest.tsv"
+    path.write_text(content)
+    with pytest.raises(DataError, match=words):
+        read_manifest(path)
+
+
+def test_a_missing_table_says_so(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        read_table(tmp_path / "none.csv", ())
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_bytes("\ufefffile,gloss\r\na,1\r\n".encode())
+    assert read_table(path, ("file", "gloss")) == [{"file": "a", "gloss": "1"}]
+
+
+@pytest.mark.parametrize("name", ["", "..", "../a", "a/../b", "/etc/passwd", "a//b", ".hidden", "a/.b", "a\\b", "a\nb"])
+def test_names_that_could_leave_the_folder_are_refused(name):
+    with pytest.raises(ValueError, match="not a plain name"):
+        check_clip_id(name)
+
+
+def test_a_video_outside_its_folder_is_refused(tmp_path):
+    with pytest.raises(DataError, match="leads out of"):
+        inside(tmp_path, "../../etc/passwd")
+    (tmp_path / "link").symlink_to("/etc")
+    with pytest.raises(DataError, match="leads out of"):
+        inside(tmp_path, "link/passwd")

@@ -18,7 +18,7 @@ config.register_schemas()
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(cfg: DictConfig) -> float | None:
     """Validate the composed configuration, run its stage, return its objective."""
-    return stages.run(config.validate(cfg)).objective
+    return cli.run_to_exit_code(lambda: stages.run(config.validate(cfg)).objective)
 
 
 if __name__ == "__main__":

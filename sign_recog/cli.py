@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 CONF_DIR = Path(__file__).parents[1] / "conf"
@@ -28,6 +29,24 @@ def checked_arguments(arguments: list[str]) -> list[str]:
             print(error, file=sys.stderr)
             sys.exit(1)
     return flags_before_overrides(arguments)
+
+
+def run_to_exit_code(task: Callable[[], float | None]) -> float | None:
+    """Call ``task``; an error the user can mend, already logged, ends the program with exit code 1 and no more words.
+
+    In a sweep the error goes on to Hydra, which runs the other jobs first.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from sign_recog.errors import SignRecogError
+
+    try:
+        return task()
+    except SignRecogError:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise
+        sys.exit(1)
 
 
 def flags_before_overrides(arguments: list[str]) -> list[str]:

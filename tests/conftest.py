@@ -20,7 +20,7 @@ def test_data() -> Path:
 GLOSSES = ("up", "round", "across")
 
 
-def write_tiny_corpus(data_root: Path, *, name: str = "tiny", clips_per_gloss: int = 6) -> Path:
+def write_tiny_corpus(data_root: Path, *, name: str = "tiny", clips_per_gloss: int = 8) -> Path:
     """A prepared corpus of drawn movements, without videos: 3 glosses, disjoint signers, lengths 8 to 19."""
     import numpy as np
 
@@ -45,7 +45,7 @@ def write_tiny_corpus(data_root: Path, *, name: str = "tiny", clips_per_gloss: i
                 "round": 0.15 * np.stack([np.cos(7 * t), np.sin(7 * t)], 1),
                 "across": np.stack([0.3 * t, 0 * t], 1),
             }[gloss]
-            keypoints[:, 15, :2] += move
+            keypoints[:, [13, 15, 17, 19, 21], :2] += move[:, None]
             keypoints[:, 33:54, :2] += move[:, None]
             keypoints += rng.normal(0, 0.003, keypoints.shape)
             keypoints[rng.random(length) < 0.2, 54:75] = np.nan
@@ -56,7 +56,10 @@ def write_tiny_corpus(data_root: Path, *, name: str = "tiny", clips_per_gloss: i
             write_keypoints(folder / "keypoints" / "mediapipe_holistic" / f"{clip.clip_id}.npz", sequence)
             clips.append(clip)
     write_manifest(folder / "manifest.tsv", clips)
-    splits = {s: {"clips": sum(c.split == s for c in clips)} for s in ("train", "val", "test")}
+    splits = {}
+    for split in ("train", "val", "test"):
+        own = [c for c in clips if c.split == split]
+        splits[split] = {"clips": len(own), "signers": len({c.signer for c in own}), "glosses": len(GLOSSES)}
     info = {"name": name, "video_dir": None, "splits": splits, "notes": [], "warnings": [], "leakage": []}
     atomic.write_json(corpus_info_path(folder), info | {"settings": {"split": {"strategy": "given"}}})
     return folder

@@ -118,7 +118,10 @@ def _set(cfg: DictConfig, override: Override, value: Any) -> list[str]:
         wrong = _wrong_type(old, value)
         if wrong:
             return [f"{shown} must be {wrong}; the default is {old!r}."]
-        with open_dict(cfg):
+        if override.is_add() or override.is_force_add():
+            with open_dict(cfg):
+                OmegaConf.update(cfg, key, value, merge=True)
+        else:
             OmegaConf.update(cfg, key, value, merge=True)
     except OmegaConfBaseException as error:
         return [f"{shown}: {_first_line(error)}."]

@@ -5,8 +5,6 @@ A reader turns one row into one clip; everything a row can get wrong is reported
 
 import posixpath
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -18,10 +16,6 @@ VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts
 _MAX_NAME = 200  # bytes; file systems allow 255, and the files made of a clip add a suffix
 SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 SPLIT_NAMES |= dict.fromkeys(("val", "valid", "validation", "dev"), "val")
-
-
-# What numpy and zipfile raise for a damaged, foreign or pickled .npz.
-UNREADABLE_NPZ = (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error)
 
 
 def to_split(name: str) -> str:
@@ -92,6 +86,12 @@ def to_folder(path: str | Path) -> Path:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder. Check data.source and data.corpus.video_dir.")
     return folder
+
+
+def to_table(source: str | Path, name: str) -> Path:
+    """Return the absolute path of a table that is given itself or by the folder in which it is called ``name``."""
+    path = Path(source).expanduser().absolute()
+    return path / name if path.is_dir() else path
 
 
 def extra_columns(row: dict[str, str], used: Iterable[str]) -> dict[str, str]:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from sign_recog.corpora.annotation import (
-    UNREADABLE_NPZ,
     VIDEO_SUFFIXES,
     extra_columns,
     keep_existing,
@@ -22,12 +21,13 @@ from sign_recog.corpora.annotation import (
     to_folder,
     to_relative,
     to_split,
+    to_table,
 )
 from sign_recog.corpora.base import Corpus
 from sign_recog.errors import DataError
 from sign_recog.landmarks.layout import get_layout
 from sign_recog.storage.manifest import Clip, listing, read_table
-from sign_recog.storage.sequences import KeypointSequence
+from sign_recog.storage.sequences import UNREADABLE_NPZ, KeypointSequence
 
 _USED = ("file", "gloss", "cat", "split", "signer")
 _SUFFIXES = (*VIDEO_SUFFIXES, ".npz")
@@ -58,8 +58,7 @@ def read(
         DataError: If a table lacks a column, lines are wrong (all are named), no file exists, or videos and
             ``.npz`` are mixed.
     """
-    table = Path(source).expanduser().absolute()
-    table = table / "labels.csv" if table.is_dir() else table
+    table = to_table(source, "labels.csv")
     rows = read_table(table, required=("file", "gloss", "cat"))
     folder = to_folder(video_dir or table.parent)
     files = _files_by_name(folder)

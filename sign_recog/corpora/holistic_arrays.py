@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sign_recog.corpora.annotation import UNREADABLE_NPZ, extra_columns, rows_to_clips, to_clip_id, to_folder, to_split
+from sign_recog.corpora.annotation import extra_columns, rows_to_clips, to_clip_id, to_folder, to_split
 from sign_recog.corpora.base import Corpus
 from sign_recog.errors import ConfigError, DataError
 from sign_recog.landmarks.layout import NUM_HAND, NUM_POSE, get_layout
 from sign_recog.storage.manifest import Clip, read_table
-from sign_recog.storage.sequences import KeypointSequence
+from sign_recog.storage.sequences import UNREADABLE_NPZ, KeypointSequence
 
 _POSE_VALUES, _HAND_VALUES = NUM_POSE * 4, NUM_HAND * 3
 _FRAME_VALUES = _POSE_VALUES + 2 * _HAND_VALUES  # 258
@@ -114,7 +114,6 @@ class _HolisticArrays:
         confidence = found.astype(np.float32)
         confidence[:, :NUM_POSE] = np.clip(pose[..., 3], 0, 1)
         keypoints[~found] = np.nan
-        confidence[~found] = 0
         timestamps_ms = np.round(np.arange(num_frames) * 1000 / self.fps).astype(np.int64)
         meta = {"clip_id": clip.clip_id, "width": self.width, "height": self.height, "fps": self.fps}
         meta |= {"extractor": "given", "source": f"{self.source}, sequence {index}"}

@@ -7,8 +7,8 @@ from sign_recog.corpora.annotation import (
     keep_existing,
     rows_to_clips,
     to_clip_id,
-    to_folder,
     to_relative,
+    to_table,
     without_video_suffix,
 )
 from sign_recog.corpora.base import Corpus
@@ -18,16 +18,16 @@ _USED = ("file", "gloss", "signer")
 
 
 def read(source: str, out_dir: Path) -> Corpus:
-    """Read the folder ``source``; labels.csv has at least file (``clips/<name>.mp4``), gloss and signer.
+    """Read labels.csv (``source`` or in it); it has at least file (``clips/<name>.mp4``), gloss and signer.
 
     Rows whose video does not exist are left out, with a note. ``out_dir`` is unused; nothing is written.
 
     Raises:
         DataError: If labels.csv lacks a column, or lines are wrong (all are named), or no video exists.
     """
-    root = to_folder(source)
-    table = root / "labels.csv"
+    table = to_table(source, "labels.csv")
     rows = read_table(table, required=_USED)
+    root = table.parent
     clips, notes = keep_existing(table, rows_to_clips(table, rows, lambda row: _clip(row, root)), root)
     return Corpus(clips, root, notes=notes)
 

@@ -28,7 +28,7 @@ _TWO_FORMS = (
 
 
 def read(
-    source: str, out_dir: Path, *, video_dir: str | None = None, columns: Mapping[str, str] | None = None
+    source: str, out_dir: Path, *, video_dir: str | None = None, columns: Mapping[str, str | None] | None = None
 ) -> Corpus:
     """Read a table (its suffix says whether comma or tab separates), or a folder of videos.
 
@@ -38,14 +38,15 @@ def read(
     Args:
         out_dir: Unused; nothing is written.
         video_dir: The folder that the names in the column ``video`` start from; None = the table's.
-        columns: The manifest's column -> the table's, where they differ: ``{gloss: Label, signer: Participant}``.
+        columns: The manifest's column -> the table's, where they differ: ``{gloss: Label, signer: Participant}``;
+            None = the same name.
             Times are in seconds or h:mm:ss; split names such as dev and testing are understood.
 
     Raises:
         DataError: If the table lacks a column, or lines are wrong (all are named), or no video exists.
     """
     path = Path(source).expanduser().absolute()
-    columns = dict(columns or {})
+    columns = {ours: theirs for ours, theirs in (columns or {}).items() if theirs is not None}
     unknown = sorted(set(columns) - set(COLUMNS))
     if unknown:
         raise ConfigError(f"data.corpus.columns names {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")

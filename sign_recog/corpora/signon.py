@@ -10,6 +10,7 @@ from sign_recog.corpora.annotation import (
     to_folder,
     to_relative,
     to_split,
+    to_table,
     without_video_suffix,
 )
 from sign_recog.corpora.base import Corpus
@@ -19,17 +20,16 @@ HEADER = ("Id", "Label", "Participant", "Video", "Subset")
 
 
 def read(source: str, out_dir: Path) -> Corpus:
-    """Read the folder ``source``. A clip is named as its video, ``Id`` is kept as an extra column.
+    """Read samples.csv (``source`` or in it). A clip is named as its video, ``Id`` is kept as an extra column.
 
     Rows whose video does not exist are left out, with a note. ``out_dir`` is unused; nothing is written.
 
     Raises:
         DataError: If samples.csv lacks a column, or lines are wrong (all are named), or no video exists.
     """
-    root = to_folder(source)
-    table = root / "samples.csv"
+    table = to_table(source, "samples.csv")
     rows = read_table(table, required=HEADER)
-    video_dir = to_folder(root / "clips")
+    video_dir = to_folder(table.parent / "clips")
     clips, notes = keep_existing(table, rows_to_clips(table, rows, lambda row: _clip(row, video_dir)), video_dir)
     return Corpus(clips, video_dir, notes=notes)
 

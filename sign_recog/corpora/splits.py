@@ -224,7 +224,7 @@ def _shared_footage(clips: Sequence[Clip], fingerprints: Mapping[str, str]) -> l
 def _twice(first: Clip, second: Clip) -> str:
     what = f"the video {first.video}" if first.video == second.video else "the same recording"
     if not first.video:
-        what = "the same landmarks"
+        what = "the same sequence"
     return f"{what} is in {first.split} ({first.clip_id}) and in {second.split} ({second.clip_id})."
 
 

@@ -1,0 +1,1 @@
+"""Scores with their uncertainty, their figures, and the pages that show them."""

@@ -17,6 +17,7 @@ from sign_recog.errors import DataError
 
 RUN_FILES = ("config.yaml", "metrics.json", "status.json")
 _SEED_FOLDER = re.compile(r"seed(\d+)")
+MIN_SEEDS = 3  # with 2, Student's t interval is 9 deviations wide on either side
 # Parts of a configuration that name or place a run; the rest decides its result.
 NOT_SETTINGS = ("seed", "name", "paths", "run", "launcher", "logger", "hydra")
 
@@ -64,6 +65,7 @@ class Summary:
 
     @property
     def text(self) -> str:
+        """ "1 run", "2 runs", ..."""
         return _runs(self.n)
 
 
@@ -86,6 +88,7 @@ class Group:
 
     @property
     def seeds(self) -> list[int | None]:
+        """The seed of each of ``runs``; None = not known."""
         return [run.seed for run in self.runs]
 
 
@@ -266,8 +269,12 @@ def _warnings(groups: list[Group], split: str) -> list[str]:
     for group in groups:
         if len(set(group.seeds)) < len(group.runs):
             found.append(f"Settings {group.settings} hold a seed twice: its deviation is too small.")
-        if group.runs and len(group.runs) < 3:
-            found.append(f"Settings {group.settings} have {_runs(len(group.runs))}: too few seeds to tell the settings from chance.")
+    few = [group for group in groups if 0 < len(group.runs) < MIN_SEEDS]
+    if few:
+        found.append(
+            f"{len(few)} of {len(groups)} settings have fewer than {MIN_SEEDS} scored runs: too few seeds to tell a "
+            "difference between settings from chance."
+        )
     if split == "test" and sum(bool(group.runs) for group in groups) > 1:
         found.append(
             "Choosing settings by their score on test makes the chosen score too good. Choose on val "

@@ -73,12 +73,14 @@ class Predictions:
                 f"{len(self.clip_ids)} clips and {num_classes} classes."
             )
         if targets.min() < lowest or targets.max() >= num_classes:
-            raise ValueError(f"{name}: targets reach from {targets.min()} to {targets.max()}, of {num_classes} classes.")
+            raise ValueError(
+                f"{name}: targets reach from {targets.min()} to {targets.max()}, of {num_classes} classes."
+            )
         bad = np.flatnonzero(~np.isfinite(logits).all(1))
         if len(bad):
             raise DataError(
                 f"The {name} logits of {len(bad)} clips are not finite (first: {self.clip_ids[bad[0]]}), so the "
-                "network's weights or these clips' keypoints are damaged. Evaluate another checkpoint, or run run=validate."
+                "network's weights or these keypoints are damaged. Evaluate another checkpoint, or run run=validate."
             )
         return logits, targets
 
@@ -243,20 +245,21 @@ def _ranks(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def _category_top1(predictions: Predictions) -> float | None:
-    if predictions.category_logits is None:
+    logits, targets = predictions.category_logits, predictions.category_targets
+    if logits is None or targets is None or targets.max() < 0:
         return None
-    labelled = predictions.category_targets >= 0
-    if not labelled.any():
-        return None
-    return float(np.mean(predictions.category_logits.argmax(1)[labelled] == predictions.category_targets[labelled]))
+    labelled = targets >= 0
+    return float(np.mean(logits.argmax(1)[labelled] == targets[labelled]))
 
 
 def _category_cells(predictions: Predictions, i: int) -> list[Any]:
-    if predictions.category_logits is None:
+    logits, targets = predictions.category_logits, predictions.category_targets
+    if logits is None or targets is None:
         return []
-    predicted, target = predictions.category_logits[i].argmax(), predictions.category_targets[i]
-    name = predictions.categories[predicted]
-    return ["", name, ""] if target < 0 else [predictions.categories[target], name, int(predicted == target)]
+    predicted, name = logits[i].argmax(), predictions.categories[logits[i].argmax()]
+    return (
+        ["", name, ""] if targets[i] < 0 else [predictions.categories[targets[i]], name, int(predicted == targets[i])]
+    )
 
 
 def _per_class(predictions: Predictions, ranks: np.ndarray) -> list[dict[str, Any]]:

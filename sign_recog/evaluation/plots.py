@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6B7280"
-_STYLE = {
+_STYLE: Any = {
     "text.parse_math": False,  # a gloss may hold a dollar sign
     "font.size": 9,
     "axes.titlesize": 10,
@@ -38,8 +38,14 @@ _STYLE = {
     "axes.axisbelow": True,
 }
 # Used where installed, for glosses whose letters DejaVu lacks.
-_OTHER_SCRIPTS = ("Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans Arabic", "Noto Sans Devanagari", "Noto Sans Bengali")
-_DPI = 144
+_OTHER_SCRIPTS = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK KR",
+    "Noto Sans Arabic",
+    "Noto Sans Devanagari",
+    "Noto Sans Bengali",
+)
+DPI = 144  # pixels an inch
 
 # Panel title, unit of the y axis, and the columns of metrics.csv it shows.
 _PANELS = (
@@ -71,7 +77,9 @@ def read_curves(path: Path) -> dict[str, np.ndarray]:
     try:
         return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
     except (TypeError, ValueError) as error:
-        raise DataError(f"{path}: a cell is not a number ({error}). Delete the file to report without curves.") from error
+        raise DataError(
+            f"{path}: a cell is not a number ({error}). Delete the file to report without curves."
+        ) from error
 
 
 def learning_curves(curves: dict[str, np.ndarray], selected_epoch: int | None = None) -> bytes:
@@ -81,6 +89,8 @@ def learning_curves(curves: dict[str, np.ndarray], selected_epoch: int | None = 
         curves: As :func:`read_curves` returns them.
         selected_epoch: Marked by a vertical line: the checkpoint that was scored.
     """
+    from matplotlib.ticker import MaxNLocator
+
     shown = [
         (title, unit, {c: look for c, look in columns.items() if c in curves and np.isfinite(curves[c]).any()})
         for title, unit, columns in _PANELS
@@ -94,14 +104,16 @@ def learning_curves(curves: dict[str, np.ndarray], selected_epoch: int | None = 
             for column, (label, colour) in series.items():
                 there = np.isfinite(curves[column])
                 epochs, values = curves["epoch"][there], curves[column][there]
-                axes.plot(epochs, values, color=colour, label=label, linewidth=1.6, marker="." if there.sum() < 3 else "")
+                axes.plot(
+                    epochs, values, color=colour, label=label, linewidth=1.6, marker="." if there.sum() < 3 else ""
+                )
             if selected_epoch is not None:
                 axes.axvline(selected_epoch, color=GREY, linewidth=1, linestyle=":", label=f"scored: {selected_epoch}")
             if title == "Accuracy":
                 axes.set_ylim(0, 1.02)
             elif axes.get_ylim()[0] > 0:
                 axes.set_ylim(bottom=0)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
             axes.grid(axis="y")
             if title in ("Loss", "Accuracy"):
                 axes.legend(frameon=False, fontsize=8)
@@ -196,7 +208,9 @@ def per_class_bars(per_class: Sequence[dict[str, Any]], *, most: int = 30) -> by
         return png_bytes(figure)
 
 
-def seeds_dot_plot(groups: Sequence[Group], *, score: str = "top1_per_instance", label: str = "top-1 per instance") -> bytes:
+def seeds_dot_plot(
+    groups: Sequence[Group], *, score: str = "top1_per_instance", label: str = "top-1 per instance"
+) -> bytes:
     """One line a settings group: a dot a run, the mean, and the 95 % interval of the mean over the seeds.
 
     The axis keeps to the runs and to [0, 1]; an interval that goes beyond ends at its edge.
@@ -235,7 +249,7 @@ def new_figure(width: float, height: float) -> Iterator["Figure"]:
     installed = {font.name for font in fontManager.ttflist}
     family = ["DejaVu Sans", *(name for name in _OTHER_SCRIPTS if name in installed)]
     with mpl.rc_context({**_STYLE, "font.family": family}):
-        figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
+        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
         FigureCanvasAgg(figure)
         yield figure
 
@@ -249,4 +263,3 @@ def png_bytes(figure: "Figure") -> bytes:
 
 def _short(name: str, length: int = 24) -> str:
     return name if len(name) <= length else f"{name[: length - 1]}…"
-

@@ -16,9 +16,14 @@ _FIRST_LEG_POINT = 25  # of MediaPipe's pose model: knees and below, which it gu
 def frame_indices(num_frames: int, count: int) -> np.ndarray:
     """Evenly spaced frames, the first and the last among them; fewer where the clip is shorter.
 
+    Raises:
+        ValueError: If there is no frame.
+
     >>> frame_indices(10, 4).tolist()
     [0, 3, 6, 9]
     """
+    if num_frames < 1:
+        raise ValueError("A clip with no frame has nothing to show.")
     return np.unique(np.linspace(0, num_frames - 1, count).round().astype(int))
 
 
@@ -52,13 +57,18 @@ def skeleton_strip(sequence: KeypointSequence, *, num_frames: int = 8) -> bytes:
             thickness = 1.6 if part == "pose" else 1.0
             axes.add_collection(LineCollection(segments, colors=PART_COLOURS[part], linewidths=thickness))
             if part == "face" or not limbs:
-                axes.plot(*points[:, columns].reshape(-1, 2).T, ".", color=PART_COLOURS[part], markersize=0.8 if len(inside) > 100 else 1.5)
+                axes.plot(
+                    *points[:, columns].reshape(-1, 2).T,
+                    ".",
+                    color=PART_COLOURS[part],
+                    markersize=0.8 if len(inside) > 100 else 1.5,
+                )
         for place, frame in enumerate(frames):
             middle = place * step + width / 2
             if np.isnan(points[place]).all():
-                axes.text(middle, height / 2, "nobody\nseen", ha="center", va="center", color=VERMILION, fontsize=7)
+                axes.text(middle, height / 2, "nobody\nseen", ha="center", va="center", color=VERMILION, fontsize=10)
             time_s = sequence.timestamps_ms[frame] / 1000
-            axes.text(middle, height * 1.13, f"{time_s:.2f} s", ha="center", fontsize=7, color=GREY)
+            axes.text(middle, height * 1.13, f"{time_s:.2f} s", ha="center", fontsize=10, color=GREY)
         return png_bytes(figure)
 
 

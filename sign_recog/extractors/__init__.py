@@ -1,0 +1,1 @@
+"""Extractors: a clip of a video in, landmarks or features out."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from hydra.utils import instantiate
+from torch.utils.data import DataLoader
 
 from sign_recog.config import Config, identity
 from sign_recog.config.schema import TrainerConfig
@@ -70,11 +71,34 @@ def _train(
     if config.trainer.num_threads is not None:
         torch.set_num_threads(config.trainer.num_threads)
     seed_everything(config.seed)
+    module, loaders = assemble(config, corpus, clips, vocabulary)
+    loggers = [instantiate(node)(run_dir(config)) for node in config.logger.values()]
+    trainer = build_trainer(config.trainer, run_dir(config), loggers)
+    trainer.fit(module, loaders["train"], loaders["val"], ckpt_path=resume, weights_only=True)
+
+
+def assemble(
+    config: Config, corpus: PreparedCorpus, clips: dict[str, list[Clip]], vocabulary: Vocabulary
+) -> tuple[SignClassifier, dict[str, DataLoader]]:
+    """Build what is trained, and a loader for each split of ``clips``.
+
+    Raises:
+        DataError: If keypoints are damaged, or a label is not in ``vocabulary``.
+        ConfigError: If a category head is asked for and no clip has a category.
+    """
     extractor = extractor_name(config)
+    num_categories = len(vocabulary.categories) if config.loss.category_weight > 0 else 0
+    if config.loss.category_weight > 0 and not num_categories:
+        raise ConfigError(
+            f"loss.category_weight={config.loss.category_weight}, but no train clip of {corpus.folder.name} has a "
+            "category. Use loss.category_weight=0, or add a category column and run run=prepare again."
+        )
     augmentations = [instantiate(node) for node in config.augment.values()]
-    loaders = {}
-    for split, extra in (("train", {"augmentations": augmentations, "seed": config.seed}), ("val", {})):
-        dataset = build_dataset(corpus, clips[split], vocabulary, config.modality, extractor=extractor, **extra)
+    loaders, input_dim = {}, 0
+    for split, own in clips.items():
+        train = {"augmentations": augmentations, "seed": config.seed} if split == "train" else {}
+        dataset = build_dataset(corpus, own, vocabulary, config.modality, extractor=extractor, **train)
+        input_dim = dataset.preprocessor.input_dim
         loaders[split] = build_loader(
             dataset,
             batch_size=config.trainer.batch_size,
@@ -82,13 +106,6 @@ def _train(
             shuffle=split == "train",
             bucketing=config.trainer.bucketing,
             num_workers=config.trainer.num_workers,
-        )
-    input_dim = dataset.preprocessor.input_dim
-    num_categories = len(vocabulary.categories) if config.loss.category_weight > 0 else 0
-    if config.loss.category_weight > 0 and not num_categories:
-        raise ConfigError(
-            f"loss.category_weight={config.loss.category_weight}, but no train clip of {corpus.folder.name} has a "
-            "category. Use loss.category_weight=0, or add a category column and run run=prepare again."
         )
     network = instantiate(
         config.model, input_dim=input_dim, num_glosses=len(vocabulary.glosses), num_categories=num_categories
@@ -102,12 +119,8 @@ def _train(
         "train_clips": [clip.clip_id for clip in clips["train"]],
     }
     loss = GlossCategoryLoss(**plain(config.loss))
-    module = SignClassifier(
-        network, loss, instantiate(config.optim), instantiate(config.scheduler), record, seed=config.seed
-    )
-    loggers = [instantiate(node)(run_dir(config)) for node in config.logger.values()]
-    trainer = build_trainer(config.trainer, run_dir(config), loggers)
-    trainer.fit(module, loaders["train"], loaders["val"], ckpt_path=resume, weights_only=True)
+    build_optimizer, build_scheduler = instantiate(config.optim), instantiate(config.scheduler)
+    return SignClassifier(network, loss, build_optimizer, build_scheduler, record, seed=config.seed), loaders
 
 
 def _finished(content: dict[str, Any], settings: TrainerConfig) -> bool:

@@ -2,12 +2,13 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from sign_recog.config import Config, identity
 from sign_recog.data.datamodule import build_dataset, build_loader, with_keypoints
 from sign_recog.errors import CheckpointError, DataError
 from sign_recog.evaluation import plots
-from sign_recog.evaluation.classification import Predictions, confusion, score, write_predictions
+from sign_recog.evaluation.classification import Predictions, confusion, pick_examples, score, write_predictions
 from sign_recog.stages import StageResult
 from sign_recog.stages.recognizer import Recognizer, load_recognizer
 from sign_recog.stages.run_folder import checkpoint_path, corpus_dir, extractor_name, read_extraction, run_dir
@@ -41,11 +42,12 @@ def run(config: Config) -> StageResult:
     clips, without = with_keypoints(corpus, settings.split, extractor)
     _refuse_trained_clips(trained, clips, settings.split)
     predictions = _predict(recognizer, corpus, clips, extractor, config)
-    scores = score(predictions, bootstrap_samples=settings.bootstrap_samples, seed=config.seed)
+    metrics = _metrics(config, trained, corpus, clips, without, predictions)
+    scores = metrics["scores"]
     folder = path.resolve().parents[1] / ("" if settings.split == "test" else settings.split)
     write_predictions(folder / "predictions.csv", predictions)
     atomic.write_bytes(folder / "confusion_matrix.png", plots.confusion_matrix(confusion(predictions), trained.glosses))
-    atomic.write_json(folder / "metrics.json", _metrics(config, trained, corpus, clips, without, scores))
+    atomic.write_json(folder / "metrics.json", metrics)
     shown = ("top1_per_instance", "top5_per_instance", "top10_per_instance", "top1_per_class", "macro_f1", "loss")
     summary = {
         "checkpoint": f"{path} (epoch {trained.epoch})",
@@ -87,11 +89,17 @@ def _predict(
 
 
 def _metrics(
-    config: Config, trained: Checkpoint, corpus: PreparedCorpus, clips: list[Clip], without: list[Clip], scores: dict
-) -> dict:
+    config: Config,
+    trained: Checkpoint,
+    corpus: PreparedCorpus,
+    clips: list[Clip],
+    without: list[Clip],
+    predictions: Predictions,
+) -> dict[str, Any]:
+    """What metrics.json holds: the scores, and on what they were measured."""
     return {
         "split": config.run.split,
-        "scores": scores,
+        "scores": score(predictions, bootstrap_samples=config.run.bootstrap_samples, seed=config.seed),
         "run": {
             "name": trained.config["name"],
             "seed": trained.config["seed"],
@@ -107,7 +115,20 @@ def _metrics(
             "signers": len({clip.signer for clip in clips} - {""}),
             "split_strategy": corpus.info["settings"]["split"]["strategy"],
         },
+        "examples": [_example(predictions, i) for i in pick_examples(predictions, right=4, wrong=4)],
         "provenance": provenance(trained.config["seed"]),
+    }
+
+
+def _example(predictions: Predictions, index: int) -> dict[str, Any]:
+    answer = int(predictions.predicted[index])
+    return {
+        "clip_id": predictions.clip_ids[index],
+        "signer": predictions.signers[index],
+        "gloss": predictions.glosses[predictions.gloss_targets[index]],
+        "predicted": predictions.glosses[answer],
+        "probability": float(predictions.probabilities[index, answer]),
+        "rank": int(predictions.ranks[index]),
     }
 
 

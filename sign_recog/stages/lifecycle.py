@@ -16,23 +16,30 @@ from sign_recog.storage import atomic
 
 logger = logging.getLogger(__name__)
 
+ONLOOKERS = ("report", "predict")  # stages that use a run without being part of it: its status stays
+
 
 def run(config: Config) -> StageResult:
     """Run ``config.run``'s stage; ``status.json`` in the run folder says running, finished or failed, and why."""
     name = config.run._target_.split(".")[-2]
-    path = run_dir(config) / "status.json"
     started = time.time()
     status: dict[str, Any] = {"stage": name, "state": "running", "started": _stamp(started), "error": None}
-    atomic.write_json(path, status)
+
+    def write_status(**changes: Any) -> None:
+        if name not in ONLOOKERS:
+            atomic.write_json(run_dir(config) / "status.json", status | changes)
+
+    write_status()
     try:
         result = get_method(config.run._target_)(config)
     except BaseException as error:
         kind = "" if isinstance(error, SignRecogError) else f"{type(error).__name__}: "
-        atomic.write_json(path, status | {"state": "failed", "error": f"{kind}{error}", "ended": _stamp(time.time())})
+        logger.error("%s%s", kind, error)
+        write_status(state="failed", error=f"{kind}{error}", ended=_stamp(time.time()))
         raise
     seconds = time.time() - started
     summary = json.loads(json.dumps(result.summary, default=str))
-    atomic.write_json(path, status | {"state": "finished", "ended": _stamp(time.time()), "summary": summary})
+    write_status(state="finished", ended=_stamp(time.time()), summary=summary)
     print_summary(f"{name}: done in {seconds:.1f} s", result.summary)
     return result
 

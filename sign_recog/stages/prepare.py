@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from sign_recog.config import Config
 from sign_recog.corpora.base import Corpus
+from sign_recog.corpora.check import content_hashes
 from sign_recog.corpora.splits import assign_splits, gloss_coverage, leakage, select_glosses
 from sign_recog.data.datamodule import keypoint_path
 from sign_recog.data.vocabulary import Vocabulary
@@ -31,12 +32,16 @@ def run(config: Config) -> StageResult:
     corpus: Corpus = instantiate(data.corpus, out_dir=folder)
     clips = select_glosses(corpus.clips, data.glosses, data.exclude_glosses)
     split = data.split
-    clips = assign_splits(clips, split.strategy.value, split.val_share, split.test_share, split.seed)
+    clips = assign_splits(
+        clips, split.strategy.value, val_share=split.val_share, test_share=split.test_share, seed=split.seed
+    )
     clips.sort(key=lambda clip: (SPLITS.index(clip.split), clip.clip_id))
     vocabulary = Vocabulary.from_clips(clip for clip in clips if clip.split == "train")
     if vocabulary.glosses:
         vocabulary.encode([clip for clip in clips if clip.gloss])
-    warnings = [*leakage(clips), *gloss_coverage(clips)]
+    hashes = {} if corpus.video_dir is None else content_hashes(clips, corpus.video_dir)
+    shared = leakage(clips, hashes)
+    warnings = [*shared, *gloss_coverage(clips)]
     for message in [*corpus.notes, *warnings]:
         logger.warning("%s", message)
     write_manifest(folder / "manifest.tsv", clips)
@@ -48,7 +53,7 @@ def run(config: Config) -> StageResult:
         "glosses": len(vocabulary.glosses),
         "categories": len(vocabulary.categories),
         "notes": corpus.notes,
-        "leakage": leakage(clips),
+        "leakage": shared,
         "warnings": warnings,
     }
     atomic.write_json(corpus_info_path(folder), info)

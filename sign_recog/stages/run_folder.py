@@ -74,3 +74,9 @@ def read_extraction(folder: Path) -> dict[str, Any] | None:
     """Settings of the extraction that made a folder's keypoints; None where they came with the corpus."""
     path = folder / "extraction.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def read_quality(folder: Path) -> dict[str, Any] | None:
+    """The quality table of a folder's keypoints; None where no extraction made one."""
+    path = folder / "quality.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None

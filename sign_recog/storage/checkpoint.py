@@ -74,5 +74,5 @@ def load(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such checkpoint. Train first with run=classify, or check the path.") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        first = str(error).splitlines()[0]
+        first = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"{path}: cannot be read as a checkpoint ({first}). Use another, or train again.") from error

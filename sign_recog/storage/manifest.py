@@ -2,7 +2,8 @@
 
 import csv
 import io
-import re
+import os
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,7 +12,6 @@ from sign_recog.errors import DataError
 from sign_recog.storage import atomic
 
 SPLITS = ("train", "val", "test")
-_CLIP_ID = re.compile(r"[^\W_][\w.\- ]*(/[^\W_][\w.\- ]*)*")  # letters of any script; no leading dot, no ".."
 
 
 @dataclass
@@ -116,20 +116,26 @@ def check_clip_id(clip_id: str) -> None:
     Raises:
         ValueError: If ``clip_id`` is not a relative path of plain names.
     """
-    if not _CLIP_ID.fullmatch(clip_id) or ".." in clip_id:
+    names = clip_id.split("/")
+    if ".." in clip_id or not all(name[:1].isalnum() and all(map(_is_plain, name)) for name in names):
         raise ValueError(
             f"clip_id {clip_id!r} is not a plain name. Use letters, digits, space, '.', '-', '_' and '/', no '..'."
         )
 
 
+def _is_plain(character: str) -> bool:
+    """Letters and digits of any script, with their combining marks, and a few signs."""
+    return character.isalnum() or character in " .-_" or unicodedata.category(character).startswith("M")
+
+
 def inside(folder: Path, name: str) -> Path:
-    """Return ``folder / name``, which must lie in ``folder``.
+    """Return ``folder / name``, which must lie in ``folder``; links that the user has laid there are followed.
 
     Raises:
         DataError: If ``name`` leads out of ``folder``.
     """
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    path = Path(os.path.normpath(folder / name))
+    if not path.is_relative_to(os.path.normpath(folder)):
         raise DataError(f"{name!r} leads out of {folder}. A data file may only name files in its own folder.")
     return path
 

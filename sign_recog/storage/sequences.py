@@ -1,7 +1,9 @@
 """Keypoint sequences on disk: one ``.npz`` a clip (format: docs/data_formats.md)."""
 
 import json
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,12 @@ import numpy as np
 from sign_recog.errors import DataError
 from sign_recog.landmarks.layout import LAYOUTS, Layout, get_layout
 from sign_recog.storage import atomic
+
+# What numpy, zipfile and zlib raise for a damaged, foreign or pickled .npz (found by overwriting random bytes).
+UNREADABLE_NPZ = (
+    OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, NotImplementedError, RuntimeError,
+    zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+)  # fmt: skip
 
 
 @dataclass
@@ -53,12 +61,9 @@ def read_keypoints(path: Path) -> KeypointSequence:
         DataError: If the file is damaged, holds pickled objects, or its arrays do not fit together.
     """
     arrays = _read_arrays(path, ("keypoints", "confidence", "timestamps_ms", "meta"))
-    try:
-        meta = json.loads(str(arrays["meta"]))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}: its meta is not JSON ({error}). {_REMEDY}") from error
+    meta = _meta(path, arrays["meta"])
     name = meta.get("layout")
-    if name not in LAYOUTS:
+    if not isinstance(name, str) or name not in LAYOUTS:
         raise DataError(f"{path}: unknown landmark layout {name!r}; known: {', '.join(LAYOUTS)}. {_REMEDY}")
     layout = get_layout(name)
     keypoints, confidence, timestamps_ms = (arrays[key] for key in ("keypoints", "confidence", "timestamps_ms"))
@@ -67,6 +72,9 @@ def read_keypoints(path: Path) -> KeypointSequence:
         raise DataError(f"{path}: keypoints are {keypoints.shape}, layout {name} needs {expected}. {_REMEDY}")
     if confidence.shape != expected[:2]:
         raise DataError(f"{path}: confidence is {confidence.shape}, expected {expected[:2]}. {_REMEDY}")
+    if keypoints.dtype.kind != "f" or confidence.dtype.kind != "f" or timestamps_ms.dtype.kind not in "iu":
+        kinds = f"{keypoints.dtype}, {confidence.dtype} and {timestamps_ms.dtype}"
+        raise DataError(f"{path}: its arrays are {kinds}; float, float and integer are needed. {_REMEDY}")
     if np.isinf(keypoints).any():
         raise DataError(f"{path}: keypoints hold infinite values. {_REMEDY}")
     return KeypointSequence(keypoints, confidence, timestamps_ms, layout, meta)
@@ -81,7 +89,17 @@ def read_meta(path: Path) -> dict[str, Any]:
     Raises:
         DataError: As :func:`read_keypoints`.
     """
-    return json.loads(str(_read_arrays(path, ("meta",))["meta"]))
+    return _meta(path, _read_arrays(path, ("meta",))["meta"])
+
+
+def _meta(path: Path, content: np.ndarray) -> dict[str, Any]:
+    try:
+        meta = json.loads(str(content))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: its meta is not JSON ({error}). {_REMEDY}") from error
+    if not isinstance(meta, dict):
+        raise DataError(f"{path}: its meta is JSON, but no object. {_REMEDY}")
+    return meta
 
 
 def _read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -93,5 +111,5 @@ def _read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
             return {name: file[name] for name in names}
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file. Run run=extract_keypoints first.") from error
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except UNREADABLE_NPZ as error:
         raise DataError(f"{path}: cannot be read as .npz without pickled objects ({error}). {_REMEDY}") from error

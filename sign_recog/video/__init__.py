@@ -1,0 +1,1 @@
+"""Videos: frames out of files, and files out of frames."""

@@ -33,8 +33,21 @@ def test_what_is_no_time_is_refused(text):
 
 @pytest.mark.parametrize(
     "name",
-    ["clip_0089_how are you", "don't know", "_background", "a..b/../c", ".hidden", "../../etc/passwd", "안녕/하세요"]
-    + ["नमस्ते", "tab\there", "", "/", "~root", "-rf"],
+    [
+        "clip_0089_how are you",
+        "don't know",
+        "_background",
+        "a..b/../c",
+        ".hidden",
+        "../../etc/passwd",
+        "안녕/하세요",
+        "नमस्ते",
+        "tab\there",
+        "",
+        "/",
+        "~root",
+        "-rf",
+    ],
 )
 def test_any_name_becomes_a_clip_id(name):
     check_clip_id(to_clip_id(name))
@@ -55,14 +68,6 @@ def test_paths_of_windows_and_absolute_paths_become_relative(tmp_path):
 def test_no_name_leads_out_of_the_folder(tmp_path, name):
     with pytest.raises(DataError, match="leads out of"):
         to_relative(tmp_path, name)
-
-
-def test_a_link_out_of_the_folder_is_refused(tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "secret.mp4").touch()
-    (tmp_path / "in" / "a.mp4").symlink_to(tmp_path / "secret.mp4")
-    with pytest.raises(DataError, match="leads out of"):
-        to_relative(tmp_path / "in", "a.mp4")
 
 
 def test_all_bad_rows_are_reported_together(tmp_path):

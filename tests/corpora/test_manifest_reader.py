@@ -62,11 +62,11 @@ def test_a_table_without_videos_needs_clip_ids(tmp_path):
     assert corpus.video_dir is None
     with pytest.raises(DataError, match="neither a column 'clip_id' nor 'video'"):
         read_text(tmp_path, "file,gloss\na.mp4,A\n")
-    with pytest.raises(DataError, match="neither a column 'gloss' nor 'text'.*data.corpus.columns.gloss=video"):
+    with pytest.raises(DataError, match=r"neither a column 'gloss' nor 'text'.*data.corpus.columns.gloss=video"):
         read_text(tmp_path, "video,label\na.mp4,A\n")
 
 
-@pytest.mark.parametrize("mark", ["﻿", ""])
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_byte_order_mark_windows_lines_and_any_script_are_read(tmp_path, mark, end):
     rows = ["video,gloss", "clip_0089_how are you.mp4,how are you", "안녕.MOV,안녕하세요", '"a, b.mp4","x, y"']
@@ -80,7 +80,7 @@ def test_byte_order_mark_windows_lines_and_any_script_are_read(tmp_path, mark, e
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "lacks the column|neither a column"),
+        ("", "no rows"),
         ("video,gloss\n", "no rows"),
         ("video,gloss,split\na.mp4,A,trian\n", "line 2: split 'trian' is none of"),
         ("video,gloss,start_s,end_s\na.mp4,A,2,1\n", "line 2: end_s=1 is not after start_s=2"),
@@ -121,7 +121,7 @@ def test_no_video_at_all_is_an_error_that_names_the_setting(tmp_path):
 
 
 def test_wrong_column_names_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="names label. Known: clip_id"):
+    with pytest.raises(ConfigError, match=r"names label\. Known: clip_id"):
         read_text(tmp_path, "video,gloss\na.mp4,A\n", settings={"columns": {"label": "gloss"}})
     with pytest.raises(DataError, match="lacks the column Word"):
         read_text(tmp_path, "video,gloss\na.mp4,A\n", settings={"columns": {"gloss": "Word"}})

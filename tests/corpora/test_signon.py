@@ -25,6 +25,7 @@ def test_columns_get_their_meaning(tmp_path):
     assert first.extra == {"Id": "0"}
     assert second.split == "val"
     assert corpus.video_dir == tmp_path / "clips"
+    assert read(str(tmp_path / "samples.csv"), tmp_path).clips == corpus.clips
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,9 @@ def test_pickled_objects_are_refused_and_never_run(tmp_path):
         ({"confidence": np.zeros((3, 75), np.float32)}, r"confidence is \(3, 75\)"),
         ({"confidence": None}, "lacks confidence"),
         ({"meta": np.array("{")}, "meta is not JSON"),
+        ({"meta": np.array("[1]")}, "meta is JSON, but no object"),
+        ({"meta": np.array('{"layout": ["a"]}')}, "unknown landmark layout"),
+        ({"keypoints": np.full((4, 75, 3), "a")}, "float, float and integer are needed"),
         ({"meta": np.array('{"layout": "mine"}')}, "unknown landmark layout 'mine'"),
         ({"keypoints": np.full((4, 75, 3), np.inf, np.float32)}, "infinite"),
     ],
@@ -85,3 +88,18 @@ def test_a_truncated_file_is_damaged(tmp_path, sequence):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(DataError, match="cannot be read"):
         read_keypoints(path)
+
+
+def test_random_damage_is_always_a_data_error(tmp_path, sequence):
+    whole = tmp_path / "whole.npz"
+    write_keypoints(whole, sequence)
+    content, path, rng = whole.read_bytes(), tmp_path / "a.npz", np.random.default_rng(1)
+    for _ in range(300):
+        damaged = bytearray(content)
+        for place in rng.integers(0, len(content), 8):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read_keypoints(path)
+        except DataError as error:
+            assert "a.npz" in str(error)

@@ -7,11 +7,11 @@ from the camera; unit: one hand length, from the wrist to the tip of the straigh
 
 import numpy as np
 
-# Knuckles and finger lengths after the segment ratios of B. Buchholz, T. J. Armstrong and S. A. Goldstein,
-# "Anthropometric data for describing the kinematics of the human hand", Ergonomics 35(3), 1992, rounded.
+# Proportions of an adult's hand, set by eye: MediaPipe then puts its landmarks within a few pixels of them.
 KNUCKLES = np.array([[-0.125, -0.50, 0.0], [-0.035, -0.52, 0.0], [0.050, -0.495, 0.0], [0.130, -0.45, 0.0]])
 FINGER_LENGTHS = np.array([0.44, 0.48, 0.45, 0.36])
 PHALANX_SHARES = np.array([0.46, 0.29, 0.25])
+MIDDLE_KNUCKLE = 9  # number of the joint
 FULL_CURL = np.array([1.45, 1.75, 1.0])  # rad at the three joints of a folded finger
 RESTING_CURL = np.array([0.30, 0.34, 0.38, 0.42])
 RESTING_SPREAD = 0.06

@@ -1,8 +1,8 @@
 """How a signer performs a sign: the joints of the upper body and of both hands in every frame.
 
 Axes: x right in the image, y down, z away from the camera; origin midway between the shoulder joints; unit: one
-shoulder width. A clip is rest, preparation, stroke, retraction, rest (the phases of A. Kendon, "Gesture", 2004).
-Hands travel on minimum-jerk profiles (T. Flash and N. Hogan, J. Neurosci. 5(7), 1985).
+shoulder width. A take is rest, preparation, stroke, retraction, rest (the phases of A. Kendon, "Gesture: Visible
+Action as Utterance", 2004).
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ import numpy as np
 
 from sign_recog.corpora.synthetic import hand
 from sign_recog.corpora.synthetic.signer import Signer
-from sign_recog.corpora.synthetic.signs import Handshape, Sign
+from sign_recog.corpora.synthetic.signs import Handshape, Sign, ease
 
 # Durations in s at tempo 1.
 _REST_S, _PREPARE_S, _STROKE_S, _RETRACT_S = 0.07, 0.27, 0.66, 0.24
-_REST_PITCH = 2.7  # rad: the fingers of an idle hand point down
+_REST_PITCH, _REST_YAW = 2.7, 0.9  # rad: the fingers of an idle hand point down, its palm faces the body
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,17 @@ def perform(sign: Sign, signer: Signer, rng: np.random.Generator) -> Motion:
     weight, phase = _profile(signer, rng)
     num_frames = len(weight)
     size = signer.reach * rng.uniform(0.9, 1.1)
-    shift = rng.normal(0, 0.025, 3)
+    stroke = _stroke(sign, phase, size, rng)
     sway = _sway(num_frames, signer.fps, rng)
 
     pose = _torso_and_head(signer, num_frames, rng)
     hands = np.empty((num_frames, 2, 21, 3))
-    for side in (0, 1):  # left, right
-        dominant = (side == 0) == signer.left_handed
+    signing = np.zeros((num_frames, 2), bool)
+    for dominant in (True, False):
+        side = 0 if dominant == signer.left_handed else 1  # left, right
         active = dominant or sign.num_hands == 2
-        wrist, shape = _arm(sign, signer, weight * active, phase, size, shift, rng)
+        signing[:, side] = active & (weight > 0.98)
+        wrist, shape = _arm(sign.handshape, signer, weight * active, stroke, rng=rng)
         shoulder = np.array([0.5, 0.0, 0.0])
         elbow, wrist = _solve_arm(shoulder, wrist, signer.upper_arm, signer.forearm)
         points = np.concatenate([elbow[:, None], wrist[:, None], wrist[:, None] + shape], axis=1)
@@ -56,10 +58,6 @@ def perform(sign: Sign, signer: Signer, rng: np.random.Generator) -> Motion:
         # The pose model's own three hand points are the knuckles of the little and index finger and the thumb's.
         pose[:, 17 + side], pose[:, 19 + side] = hands[:, side, 17], hands[:, side, 5]
         pose[:, 21 + side] = hands[:, side, 3]
-    signing = np.zeros((num_frames, 2), bool)
-    for side in (0, 1):
-        if sign.num_hands == 2 or (side == 0) == signer.left_handed:
-            signing[:, side] = weight > 0.98
     return Motion(pose + sway[:, None], hands + sway[:, None, None], signing)
 
 
@@ -68,15 +66,9 @@ def _profile(signer: Signer, rng: np.random.Generator) -> tuple[np.ndarray, np.n
     usual = np.array([_REST_S, _PREPARE_S, _STROKE_S, _RETRACT_S, _REST_S]) / signer.tempo
     ends = np.cumsum(usual * rng.uniform(0.85, 1.15, 5))
     time_s = np.arange(round(ends[-1] * signer.fps)) / signer.fps
-    up = _ease((time_s - ends[0]) / (ends[1] - ends[0]))
-    down = _ease((time_s - ends[2]) / (ends[3] - ends[2]))
+    up = ease((time_s - ends[0]) / (ends[1] - ends[0]))
+    down = ease((time_s - ends[2]) / (ends[3] - ends[2]))
     return up - down, np.clip((time_s - ends[1]) / (ends[2] - ends[1]), 0, 1)
-
-
-def _ease(phase: np.ndarray) -> np.ndarray:
-    """The minimum-jerk profile: 0 before, 1 after, at rest at both ends."""
-    phase = np.clip(phase, 0, 1)
-    return phase**3 * (10 - 15 * phase + 6 * phase**2)
 
 
 def _sway(num_frames: int, fps: int, rng: np.random.Generator) -> np.ndarray:
@@ -85,34 +77,40 @@ def _sway(num_frames: int, fps: int, rng: np.random.Generator) -> np.ndarray:
     return np.stack([0.012 * np.sin(angle), 0.006 * np.cos(1.3 * angle), np.zeros(num_frames)], axis=-1)
 
 
-def _arm(
-    sign: Sign,
-    signer: Signer,
-    weight: np.ndarray,
-    phase: np.ndarray,
-    size: float,
-    shift: np.ndarray,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the wrist (T, 3) and the hand's joints relative to it (T, 21, 3), as of a left arm."""
-    place, movement = sign.place, sign.movement
-    centre = np.array(place.centre) + shift
+def _stroke(sign: Sign, phase: np.ndarray, size: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return the middle finger's knuckle (T, 3), of a left hand, and the lean of the fingers (T,) in the stroke."""
+    centre = np.array(sign.place.centre) + rng.normal(0, 0.025, 3)
     if sign.num_hands == 2:
         centre[0] = max(centre[0], 0.42)  # keeps the two hands apart
-    stroke = np.repeat(centre[None], len(phase), axis=0)
-    stroke[:, :2] += size * movement.path(phase)
+    path = np.repeat(centre[None], len(phase), axis=0)
+    path[:, :2] += size * sign.movement.path(phase)
+    return path, sign.place.lean + size * sign.movement.turn(phase)
 
+
+def _arm(
+    handshape: Handshape,
+    signer: Signer,
+    weight: np.ndarray,
+    stroke: tuple[np.ndarray, np.ndarray],
+    *,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a left hand's wrist (T, 3), and its joints relative to the wrist (T, 21, 3).
+
+    ``weight`` (T,) says how much of the stroke there is in a frame, 0 = at rest.
+    """
+    path, lean = stroke
     early = np.clip(1.6 * weight, 0, 1)  # the handshape is formed before the hand arrives
-    lean = weight * (place.lean + rng.normal(0, 0.05) + size * movement.turn(phase))
-    yaw = rng.normal(0, 0.08) * weight + (1 - weight) * 0.9
-    pitch = (1 - early) * _REST_PITCH + rng.normal(0, 0.05)
-    turn = hand.rotation(lean, yaw, pitch)
-    shape = signer.hand * _shape(sign.handshape, early, rng) @ turn.transpose(0, 2, 1)
-
+    turn = hand.rotation(
+        lean=weight * (lean + rng.normal(0, 0.05)),
+        yaw=weight * rng.normal(0, 0.08) + (1 - weight) * _REST_YAW,
+        pitch=(1 - early) * _REST_PITCH + rng.normal(0, 0.05),
+    )
+    joints = signer.hand * _shape(handshape, early, rng) @ turn.transpose(0, 2, 1)
     rest = np.array(signer.rest) + rng.normal(0, 0.03, 3)
-    goal = weight[:, None] * (stroke - shape[:, 9]) + (1 - weight[:, None]) * rest
-    goal[:, 2] -= 0.35 * np.sin(np.pi * weight)  # a hand is raised in front of the body, not through it
-    return goal, shape
+    wrist = weight[:, None] * (path - joints[:, hand.MIDDLE_KNUCKLE]) + (1 - weight[:, None]) * rest
+    wrist[:, 2] -= 0.35 * np.sin(np.pi * weight)  # a hand is raised in front of the body, not through it
+    return wrist, joints
 
 
 def _shape(handshape: Handshape, weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:

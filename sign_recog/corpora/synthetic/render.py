@@ -4,10 +4,9 @@ Everything is filled shapes with a light and a dark side, drawn at twice the siz
 the fingers and the creases across them are no decoration: they are what MediaPipe's hand model finds folded fingers by.
 """
 
-import cv2
 import numpy as np
 
-from sign_recog.corpora.synthetic.canvas import Canvas, oval, shade
+from sign_recog.corpora.synthetic.canvas import CREASE, Canvas, oval, shade
 from sign_recog.corpora.synthetic.signer import Colour, Signer
 
 _OVERSAMPLING = 2
@@ -43,6 +42,8 @@ class Renderer:
 
     def draw(self, pose: np.ndarray, hands: np.ndarray) -> np.ndarray:
         """Return the image (H, W, 3) uint8 RGB of one frame: pose (33, 3) and hands (2, 21, 3) of a Motion."""
+        import cv2
+
         image = self._wall.copy()
         canvas = Canvas(image)
         body = self.to_image(pose)[:, :2] * self._size
@@ -51,9 +52,8 @@ class Renderer:
         for side in np.argsort(-hands[:, 0, 2]):  # the farther arm first
             self._draw_arm(canvas, body[11 + side], body[13 + side], body[15 + side])
             self._draw_hand(canvas, joints[side], hands[side, :, 2])
-        image = cv2.GaussianBlur(image, (5, 5), 0.9)
         small = cv2.resize(image, (self.image_size, self.image_size), interpolation=cv2.INTER_AREA)
-        return cv2.multiply(small, self._light, scale=1 / 255)
+        return cv2.multiply(cv2.GaussianBlur(small, (3, 3), 0.5), self._light, scale=1 / 255)
 
     def _draw_torso_and_head(self, canvas: Canvas, body: np.ndarray) -> None:
         signer, unit = self.signer, self._unit
@@ -62,15 +62,13 @@ class Renderer:
         head = _Head(body, signer, unit)
         head.draw_back(canvas)
         hip = signer.hips_half + 0.12
-        side = np.array(
-            [(0.17, -0.20), (0.27, -0.145), (0.44, -0.10), (0.55, -0.04), (0.61, 0.08), (0.60, 0.28), (0.50, 0.45)]
-            + [(0.46, 0.8), (hip, 1.5), (hip + 0.05, 2.2)]
-        )
+        trunk = [(0.17, -0.20), (0.27, -0.145), (0.44, -0.10), (0.55, -0.04), (0.61, 0.08), (0.60, 0.28), (0.50, 0.45)]
+        side = np.array([*trunk, (0.46, 0.8), (hip, 1.5), (hip + 0.05, 2.2)])  # from the neck to below the hip
         canvas.polygon(middle + unit * np.concatenate([side, side[::-1] * (-1, 1)]), shirt)
         lower = side[5:]
         canvas.polygon(middle + unit * np.concatenate([lower, lower[::-1] * (0.75, 1)]), shade(shirt, 0.88))
-        canvas.polygon(middle + unit * (oval(0.185, 0.13) + (0, -0.19)), shade(shirt, 0.75))
-        canvas.polygon(middle + unit * (oval(0.165, 0.105) + (0, -0.20)), shade(skin, 0.84))
+        canvas.polygon(middle + unit * oval(0.185, 0.13, centre=(0, -0.19)), shade(shirt, 0.75))
+        canvas.polygon(middle + unit * oval(0.165, 0.105, centre=(0, -0.20)), shade(skin, 0.84))
         neck = np.array([(-1, -0.5), (1, -0.5), (1, -0.25), (1.1, -0.2), (-1.1, -0.2), (-1, -0.25)])
         canvas.polygon(middle + unit * neck * (0.62 * signer.head_half[0], 1), shade(skin, 0.84))
         throat = np.array([(-1, -0.5), (1, -0.5), (1, -signer.neck + 0.03), (0, -signer.neck + 0.1)])
@@ -79,33 +77,35 @@ class Renderer:
         head.draw_face(canvas)
 
     def _draw_arm(self, canvas: Canvas, shoulder: np.ndarray, elbow: np.ndarray, wrist: np.ndarray) -> None:
-        signer, unit = self.signer, self._unit
+        signer = self.signer
         sleeve = shade(signer.shirt, 1.08)
-        canvas.limb(shoulder, elbow, (_SHOULDER * unit, _ELBOW * 1.1 * unit), sleeve)
-        cuff = elbow + 0.92 * (wrist - elbow) if signer.long_sleeves else elbow
-        canvas.limb(cuff, wrist, ((_WRIST if signer.long_sleeves else _ELBOW) * unit, _WRIST * unit), signer.skin)
+        thick, middling, thin = self._unit * np.array([_SHOULDER, _ELBOW, _WRIST])
+        canvas.limb(shoulder, elbow, np.array([thick, 1.1 * middling]), sleeve)
         if signer.long_sleeves:
-            canvas.limb(elbow, cuff, (_ELBOW * unit, _WRIST * 1.15 * unit), sleeve)
+            cuff = elbow + 0.92 * (wrist - elbow)
+            canvas.limb(cuff, wrist, np.array([thin, thin]), signer.skin)
+            canvas.limb(elbow, cuff, np.array([middling, 1.15 * thin]), sleeve)
+        else:
+            canvas.limb(elbow, wrist, np.array([middling, thin]), signer.skin)
 
     def _draw_hand(self, canvas: Canvas, points: np.ndarray, depth: np.ndarray) -> None:
         """Draw a hand from its joints: points (21, 2) in pixels, depth (21,) away from the camera."""
         skin, length = self.signer.skin, self.signer.hand * self._unit
-        contour, crease = shade(skin, 0.55), shade(skin, 0.78)
-        thickness = 0.016 * length
+        crease, thickness = shade(skin, CREASE), 0.016 * length
         across = points[17] - points[5]
         corners = np.stack([points[0] - 0.2 * across, points[0] + 0.2 * across, *points[[5, 9, 13, 17]]])
-        palm = (corners[:, None] + oval(0.055 * length, 0.055 * length, 12)).reshape(-1, 2)
+        palm = (corners[:, None] + oval(0.055 * length, 0.055 * length, num_points=12)).reshape(-1, 2)
         # Nearer parts are drawn over farther ones; straight fingers count as nearer than the palm.
         parts = [(depth[[0, 5, 17]].mean() + 0.01, -1)]
         parts += [(depth[1 + 4 * i : 5 + 4 * i].mean(), i) for i in range(5)]
         for _, part in sorted(parts, reverse=True):
             if part < 0:
-                canvas.hull(palm, skin, contour, thickness)
+                canvas.hull(palm, skin, thickness)
                 canvas.curve(_mix(points, {5: 0.7, 1: 0.3}, {0: 0.6, 13: 0.4}, {0: 0.9, 17: 0.1}), crease, thickness)
                 canvas.curve(_mix(points, {5: 0.8, 0: 0.2}, {9: 0.6, 0: 0.4}, {17: 0.6, 0: 0.4}), crease, thickness)
             else:
                 radii = (_THUMB_RADII if part == 0 else _FINGER_RADII[part - 1]) * length
-                canvas.finger(points[1 + 4 * part : 5 + 4 * part], radii, skin, contour, crease, thickness)
+                canvas.finger(points[1 + 4 * part : 5 + 4 * part], radii, skin, thickness)
 
 
 class _Head:
@@ -125,11 +125,11 @@ class _Head:
         """Draw the hair behind the neck."""
         hair = self.signer.hair
         if self.signer.hair_style == "long":
-            canvas.polygon(self._at(oval(1.28, 1.2) + (0, -0.1)), shade(hair, 0.85))
+            canvas.polygon(self._at(oval(1.28, 1.2, centre=(0, -0.1))), shade(hair, 0.85))
             fall = np.array([(-1.28, -0.1), (1.28, -0.1), (1.34, 1.1), (1.1, 1.5), (-1.1, 1.5), (-1.34, 1.1)])
             canvas.polygon(self._at(fall), shade(hair, 0.85))
         if self.signer.hair_style == "bun":
-            canvas.polygon(self._at(oval(0.45, 0.36) + (0, -1.32)), shade(hair, 0.9))
+            canvas.polygon(self._at(oval(0.45, 0.36, centre=(0, -1.32))), shade(hair, 0.9))
 
     def draw_face(self, canvas: Canvas) -> None:
         """Draw the head itself."""
@@ -137,10 +137,10 @@ class _Head:
         skin, hair = signer.skin, signer.hair
         dark = shade(skin, 0.70)
         if signer.hair_style != "cropped":
-            canvas.polygon(self._at(oval(1.10, 0.85, 32) + (0, -0.40)), hair)
+            canvas.polygon(self._at(oval(1.10, 0.85, centre=(0, -0.40))), hair)
         for x in (-1.0, 1.0):
-            canvas.polygon(self._at(oval(0.13, 0.20) + (x, 0.06)), shade(skin, 0.85))
-        face = oval(1, 1, 40)
+            canvas.polygon(self._at(oval(0.13, 0.20, centre=(x, 0.06))), shade(skin, 0.85))
+        face = oval(1, 1, num_points=40)
         face[:, 0] *= 1 - 0.16 * np.clip(face[:, 1], 0, 1) ** 2  # the jaw is narrower than the brow
         canvas.polygon(self._at(face), skin)
         canvas.polygon(self._at(face * (0.84, 0.9) + (-0.08, -0.03)), shade(skin, 1.04))
@@ -155,20 +155,20 @@ class _Head:
         canvas.curve(self._at(np.array([(0.10, -0.1), (0.12, 0.12), (0.16, 0.27), (0.05, 0.32)])), dark, thin)
         canvas.curve(self._at(np.array([(-0.15, 0.28), (-0.08, 0.33), (0, 0.345), (0.08, 0.33)])), dark, thin)
         lips = (round(skin[0] * 0.86), round(skin[1] * 0.58), round(skin[2] * 0.58))
-        canvas.polygon(self._at(oval(0.33, 0.085) + (0, 0.56)), lips)
+        canvas.polygon(self._at(oval(0.33, 0.085, centre=(0, 0.56))), lips)
         canvas.curve(self._at(np.array([(-0.32, 0.555), (0.32, 0.555)])), shade(lips, 0.6), thin)
 
     def _draw_eye(self, canvas: Canvas, x: float, dark: Colour) -> None:
-        centre = np.array([x, -0.09])
-        canvas.polygon(self._at(oval(0.20, 0.085) + centre), (246, 246, 244))
-        canvas.polygon(self._at(oval(0.095, 0.082) + centre), (58, 40, 28))
-        canvas.polygon(self._at(oval(0.045, 0.038) + centre), (16, 12, 12))
+        centre = (x, -0.09)
+        canvas.polygon(self._at(oval(0.20, 0.085, centre=centre)), (246, 246, 244))
+        canvas.polygon(self._at(oval(0.095, 0.082, centre=centre)), (58, 40, 28))
+        canvas.polygon(self._at(oval(0.045, 0.038, centre=centre)), (16, 12, 12))
         arch = np.linspace(-1, 1, 7)
         arch = np.stack([arch, -np.cos(1.5 * arch)], axis=-1)
         canvas.curve(self._at(arch * (0.22, 0.08) + centre), dark, self._thin)
-        canvas.curve(self._at(arch * (0.27, 0.06) + centre - (0, 0.18)), shade(self.signer.hair, 0.8), 2.2 * self._thin)
+        canvas.curve(self._at(arch * (0.27, 0.06) + (x, -0.27)), shade(self.signer.hair, 0.8), 2.2 * self._thin)
         if self.signer.glasses:
-            canvas.curve(self._at(oval(0.31, 0.19) + centre), _FRAME_COLOUR, 1.2 * self._thin, closed=True)
+            canvas.curve(self._at(oval(0.31, 0.19, centre=centre)), _FRAME_COLOUR, 1.2 * self._thin, closed=True)
 
 
 def _mix(points: np.ndarray, *shares: dict[int, float]) -> np.ndarray:

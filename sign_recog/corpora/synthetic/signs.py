@@ -1,19 +1,30 @@
 """The lexicon of drawn signs: a sign is a handshape, a place, a movement and a number of hands.
 
 These are the parameters by which W. C. Stokoe described signs ("Sign Language Structure", 1960). A gloss
-spells them out (``vee-chest-circle-two``). The place decides the category, as in many sign languages signs
-about thinking gather at the head and signs about feeling at the chest.
+spells them out (``vee-chest-circle-two``). The place decides the category, after the families of signs that
+share a place and a kind of meaning in American Sign Language (N. Frishberg and B. Gough, "Morphology in American
+Sign Language", Sign Language & Linguistics 3(1), 2000): thinking at the head, feeling at the chest.
 
 Vectors are (outward, down, away): outward from the body's mid-line to the signing hand's side, down from the
 shoulder joints, away from the camera; unit: one shoulder width, the distance between the shoulder joints.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from sign_recog.errors import ConfigError
+
+
+def ease(phase: np.ndarray) -> np.ndarray:
+    """The minimum-jerk profile: 0 before phase 0, 1 after phase 1, at rest at both ends.
+
+    T. Flash and N. Hogan, "The coordination of arm movements", Journal of Neuroscience 5(7), 1985.
+    """
+    phase = np.clip(phase, 0, 1)
+    return phase**3 * (10 - 15 * phase + 6 * phase**2)
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,8 @@ class Movement:
 
 @dataclass(frozen=True)
 class Sign:
+    """A handshape, at a place, with a movement, by one hand or both."""
+
     handshape: Handshape
     place: Place
     movement: Movement
@@ -65,11 +78,13 @@ class Sign:
 
     @property
     def gloss(self) -> str:
+        """The sign's name, unique in the lexicon."""
         names = [self.handshape.name, self.place.name, self.movement.name]
         return "-".join(names + ["two"] * (self.num_hands == 2))
 
     @property
     def category(self) -> str:
+        """The group of signs it belongs to: those at the same place."""
         return self.place.category
 
 
@@ -113,15 +128,11 @@ def _shake(phase: np.ndarray) -> np.ndarray:
 
 
 def _sweep(phase: np.ndarray) -> np.ndarray:
-    return np.stack([0.5 * _ease(phase) - 0.1, -0.18 * np.sin(np.pi * _ease(phase))], axis=-1)
+    return np.stack([0.45 * ease(phase) - 0.2, -0.18 * np.sin(np.pi * ease(phase))], axis=-1)
 
 
 def _lift(phase: np.ndarray) -> np.ndarray:
-    return np.stack([np.zeros_like(phase), 0.2 - 0.5 * _ease(phase)], axis=-1)
-
-
-def _ease(phase: np.ndarray) -> np.ndarray:
-    return phase**3 * (10 - 15 * phase + 6 * phase**2)
+    return np.stack([np.zeros_like(phase), 0.2 - 0.5 * ease(phase)], axis=-1)
 
 
 MOVEMENTS = (
@@ -134,20 +145,28 @@ MOVEMENTS = (
     Movement("twist", _still, turn=lambda phase: 0.55 * np.sin(4 * np.pi * phase)),
 )
 
-_KINDS = (HANDSHAPES, PLACES, MOVEMENTS, (1, 2))
-MAX_GLOSSES = 9 * 5 * 7 * 2
+_KINDS: tuple[tuple, ...] = (HANDSHAPES, PLACES, MOVEMENTS, (1, 2))
+MAX_GLOSSES = math.prod(map(len, _KINDS))
 
 
 def build_lexicon(num_glosses: int) -> list[Sign]:
     """Return the first ``num_glosses`` signs; a larger lexicon begins with the smaller one.
 
-    Sign k takes the k-th handshape, place, movement and number of hands, each counted round and round. Their numbers
-    (9, 5, 7, 2) share no divisor, so the first 630 signs all differ (Chinese remainder theorem) and neighbours differ
-    in everything.
+    Sign number k takes the k-th handshape, place, movement and number of hands, each counted round and round. As
+    there are 9, 5, 7 and 2 of them, and these share no divisor, the first 630 signs all differ (Chinese remainder
+    theorem), and neighbours differ in everything.
 
     Raises:
         ConfigError: If there are not that many signs.
     """
     if not 1 <= num_glosses <= MAX_GLOSSES:
-        raise ConfigError(f"data.corpus.num_glosses={num_glosses} is not between 1 and {MAX_GLOSSES}. Choose fewer signs.")
-    return [Sign(*(kind[k % len(kind)] for kind in _KINDS)) for k in range(num_glosses)]
+        raise ConfigError(
+            f"data.corpus.num_glosses={num_glosses} is not between 1 and {MAX_GLOSSES}. Choose fewer signs."
+        )
+    return [sign_at(number) for number in range(num_glosses)]
+
+
+def sign_at(number: int) -> Sign:
+    """Return the sign with this number in every lexicon that is large enough; see :func:`build_lexicon`."""
+    handshape, place, movement, num_hands = (kind[number % len(kind)] for kind in _KINDS)
+    return Sign(handshape, place, movement, num_hands)

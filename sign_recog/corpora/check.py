@@ -1,0 +1,216 @@
+"""The checks behind ``run=validate``: is everything that the manifest names there, whole and usable?"""
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from sign_recog.errors import DataError
+from sign_recog.storage.manifest import SPLITS, Clip, inside
+from sign_recog.storage.sequences import UNREADABLE_NPZ, KeypointSequence, read_keypoints
+from sign_recog.video.reader import probe, read_frames
+
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        clip_id: The clip; empty = the corpus as a whole.
+        kind: The sort of problem, such as ``video_missing``.
+        detail: What is wrong, and where that is not clear from the clip, what to do.
+    """
+
+    clip_id: str
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What is wrong with a corpus, and what was looked at: ``counts`` of clips, videos, keypoint_files, bad_clips."""
+
+    problems: list[Problem]
+    counts: dict[str, int]
+
+
+def check_corpus(
+    clips: Sequence[Clip],
+    video_dir: Path | None,
+    keypoints_dir: Path | None,
+    *,
+    decode: bool,
+    min_frames: int,
+    max_missing_hands: float,
+    num_workers: int | None,
+) -> CheckResult:
+    """Check labels, videos and keypoint files of all ``clips``; nothing stops at the first problem.
+
+    Args:
+        video_dir: None = the corpus has no videos, and none are asked for.
+        keypoints_dir: Folder of ``<clip_id>.npz``; None = nothing is extracted yet, and none are asked for.
+        decode: Decode every frame of a video; False = read its header only.
+        min_frames: A clip with fewer frames is named.
+        max_missing_hands: A clip is named if neither hand was found in more than this share of its frames.
+        num_workers: Threads (decoding and unpacking run outside Python's lock); 0 = none, None = one a core.
+    """
+    problems = _check_labels(clips)
+    counts = {"clips": len(clips), "videos": 0, "keypoint_files": 0}
+    if video_dir is not None:
+        # Where keypoints are there, a clip may have no video; where there are none, it must.
+        chosen = [clip for clip in clips if clip.video or keypoints_dir is None]
+        check = partial(_check_video, video_dir=video_dir, decode=decode, min_frames=min_frames)
+        problems += chain.from_iterable(_map(check, chosen, num_workers))
+        counts["videos"] = len(chosen)
+    if keypoints_dir is not None:
+        read = partial(
+            _check_keypoints, folder=keypoints_dir, min_frames=min_frames, max_missing_hands=max_missing_hands
+        )
+        checked = _map(read, clips, num_workers)
+        problems += chain.from_iterable(found for found, _ in checked)
+        problems += _check_same_extraction(
+            {c.clip_id: made for c, (_, made) in zip(clips, checked, strict=True) if made}
+        )
+        counts["keypoint_files"] = len(clips)
+    counts["bad_clips"] = len({problem.clip_id for problem in problems if problem.clip_id})
+    return CheckResult(problems, counts)
+
+
+def content_hashes(clips: Sequence[Clip], video_dir: Path) -> dict[str, str]:
+    """Return a hash of each video that may have a copy, for :func:`sign_recog.corpora.splits.leakage`.
+
+    Only files that share their size with another are read, so a corpus without copies costs almost nothing.
+    """
+    by_size = defaultdict(list)
+    for video in sorted({clip.video for clip in clips if clip.video}):
+        path = inside(video_dir, video)
+        if path.is_file():
+            by_size[path.stat().st_size].append((video, path))
+    return {video: _sha256(path) for same in by_size.values() if len(same) > 1 for video, path in same}
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _map(check: Callable[[Clip], _Found], clips: Sequence[Clip], num_workers: int | None) -> list[_Found]:
+    if num_workers == 0:
+        return [check(clip) for clip in clips]
+    with ThreadPoolExecutor(num_workers or os.cpu_count()) as pool:
+        return list(pool.map(check, clips))
+
+
+def _check_labels(clips: Sequence[Clip]) -> list[Problem]:
+    what = "has neither gloss nor text. Correct the annotation and run run=prepare again."
+    problems = [Problem(clip.clip_id, "label_missing", what) for clip in clips if not clip.gloss and not clip.text]
+    learned = {clip.gloss for clip in clips if clip.split == "train"}
+    unlearned: dict[str, Counter[str]] = defaultdict(Counter)
+    for clip in clips:
+        if learned and clip.gloss not in learned and clip.gloss:
+            unlearned[clip.gloss][clip.split] += 1
+    for gloss, counts in sorted(unlearned.items()):
+        where = " and ".join(f"{counts[split]} clips in {split}" for split in SPLITS if counts[split])
+        detail = f"{gloss}: {where}, none in train. Add some, or leave it out: data.exclude_glosses=[{gloss}]."
+        problems.append(Problem("", "gloss_not_in_train", detail))
+    return problems
+
+
+def _check_video(clip: Clip, video_dir: Path, decode: bool, min_frames: int) -> list[Problem]:
+    if not clip.video:
+        return [Problem(clip.clip_id, "video_missing", "the manifest names no video.")]
+    try:
+        path = inside(video_dir, clip.video)
+    except DataError as error:
+        return [Problem(clip.clip_id, "video_missing", str(error))]
+    if not path.is_file():
+        return [Problem(clip.clip_id, "video_missing", f"{path}: no such file.")]
+    try:
+        return [Problem(clip.clip_id, *fault) for fault in _video_faults(clip, path, decode, min_frames)]
+    except DataError as error:
+        return [Problem(clip.clip_id, "video_unreadable", str(error))]
+
+
+def _video_faults(clip: Clip, path: Path, decode: bool, min_frames: int) -> list[tuple[str, str]]:
+    info = probe(path)
+    last_s = max(clip.start_s, clip.end_s or 0)
+    # A header's duration may lack a frame. 0 = the header does not say; then only decoding tells.
+    if info.duration_s and last_s > info.duration_s + 1 / info.fps:
+        detail = f"the clip reaches {last_s:g} s of {path}, which ends at {info.duration_s:.2f} s."
+        return [("span_beyond_end", detail)]
+    if decode:
+        num_frames = sum(1 for _ in read_frames(path, start_s=clip.start_s, end_s=clip.end_s))
+    elif clip.end_s is None:
+        num_frames = info.num_frames_estimate - round(clip.start_s * info.fps)
+    else:
+        num_frames = round((clip.end_s - clip.start_s) * info.fps)
+    if num_frames < min_frames:
+        return [("video_short", f"{num_frames} frames of {path}; at least {min_frames} are asked for.")]
+    return []
+
+
+def _check_keypoints(
+    clip: Clip, folder: Path, min_frames: int, max_missing_hands: float
+) -> tuple[list[Problem], tuple[str, str] | None]:
+    """The clip's problems, and the layout and extractor of its file (None = unreadable)."""
+    problem = partial(Problem, clip.clip_id)
+    path = folder / f"{clip.clip_id}.npz"
+    if not path.is_file():
+        return [problem("keypoints_missing", f"{path}: no such file. Run run=extract_keypoints.")], None
+    try:
+        sequence = read_keypoints(path)
+    except DataError as error:
+        return [problem("keypoints_unreadable", str(error))], None
+    except UNREADABLE_NPZ as error:
+        return [problem("keypoints_unreadable", f"{path}: {error!r}. Delete it and extract the clip again.")], None
+    found = [problem(kind, detail) for kind, detail in _faults(sequence, path, min_frames, max_missing_hands)]
+    return found, (sequence.layout.name, str(sequence.meta.get("extractor", "")))
+
+
+def _faults(sequence: KeypointSequence, path: Path, min_frames: int, max_missing_hands: float) -> list[tuple[str, str]]:
+    found = []
+    num_frames = len(sequence.keypoints)
+    if num_frames < min_frames:
+        found.append(("keypoints_short", f"{path}: {num_frames} frames; at least {min_frames} are asked for."))
+    if (np.diff(sequence.timestamps_ms) < 0).any():
+        found.append(("timestamps_unordered", f"{path}: times go back. Delete it and extract the clip again."))
+    seen = ~np.isnan(sequence.keypoints).any(axis=2)  # (T, V)
+    if not seen.any():
+        found.append(("keypoints_empty", f"{path}: no landmark in any of its {num_frames} frames."))
+        return found
+    hands = [part for name, part in sequence.layout.parts.items() if name.endswith("_hand")]
+    with_hand = np.any([seen[:, part].any(axis=1) for part in hands], axis=0)  # (T,)
+    missing = 1 - float(np.mean(with_hand)) if hands else 0.0
+    if missing > max_missing_hands:
+        detail = f"{path}: no hand in {missing:.0%} of its {num_frames} frames; at most {max_missing_hands:.0%} may be."
+        found.append(("hands_missing", detail))
+    return found
+
+
+def _check_same_extraction(extractions: dict[str, tuple[str, str]]) -> list[Problem]:
+    if not extractions:
+        return []
+    usual = Counter(extractions.values()).most_common(1)[0][0]
+    return [
+        Problem(
+            clip_id,
+            "extraction_differs",
+            f"layout {layout} by {extractor or 'an unknown extractor'}; most files: layout {usual[0]} by "
+            f"{usual[1] or 'an unknown extractor'}. Delete it and extract the clip again.",
+        )
+        for clip_id, (layout, extractor) in extractions.items()
+        if (layout, extractor) != usual
+    ]

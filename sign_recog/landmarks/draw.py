@@ -1,0 +1,61 @@
+"""Skeletons on pictures: for overlay videos and for the strips of a report."""
+
+import numpy as np
+
+from sign_recog.landmarks.layout import NUM_HAND, NUM_POSE, Layout
+
+# RGB. Orange is the signer's left and blue their right (a pair that colour-blind people tell apart,
+# Okabe and Ito 2008, https://jfly.uni-koeln.de/color/); hands are stronger than arms.
+LEFT_HAND, RIGHT_HAND = (255, 140, 0), (0, 130, 255)
+LEFT_ARM, RIGHT_ARM = (255, 196, 120), (130, 195, 255)
+MIDDLE, FACE = (235, 235, 235), (120, 220, 160)
+_OUTLINE = (20, 20, 20)
+_SUBPIXEL_BITS = 4  # cv2 draws at sixteenths of a pixel, so skeletons do not tremble with rounding
+_FAR = 4.0  # image widths; MediaPipe guesses hidden points far outside the picture, where cv2 overflows
+
+
+def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return a copy of ``image`` with one frame's landmarks on it; missing points are left out.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        keypoints: (V, 2) or (V, 3) float in image widths, NaN = missing.
+    """
+    import cv2
+
+    drawn = np.ascontiguousarray(image).copy()
+    width = image.shape[1]
+    thickness = max(1, round(width / 220))
+    points = keypoints[:, :2].astype(np.float64)
+    seen = np.isfinite(points).all(axis=1) & (np.abs(np.nan_to_num(points)) < _FAR).all(axis=1)
+    pixels = np.where(seen[:, None], points * width * 2**_SUBPIXEL_BITS, 0).round().astype(int)
+    limbs = [(a, b) for a, b in layout.limbs if seen[a] and seen[b]]
+    jointed = {v for limb in layout.limbs for v in limb}
+    style = {"lineType": cv2.LINE_AA, "shift": _SUBPIXEL_BITS}
+    for extra, outline in ((2, True), (0, False)):  # a dark rim under all of it, then the colours
+        for a, b in limbs:
+            color = _OUTLINE if outline else _limb_color(layout.ids[a], layout.ids[b])
+            cv2.line(drawn, tuple(map(int, pixels[a])), tuple(map(int, pixels[b])), color, thickness + extra, **style)
+    for v in np.flatnonzero(seen):
+        if v in jointed or layout.ids[v] >= _FIRST_FACE:
+            radius = int((0.9 if v in jointed else 0.5) * thickness * 2**_SUBPIXEL_BITS)
+            cv2.circle(drawn, tuple(map(int, pixels[v])), radius, _point_color(layout.ids[v]), -1, **style)
+    return drawn
+
+
+_FIRST_FACE = NUM_POSE + 2 * NUM_HAND
+
+
+def _point_color(holistic_id: int) -> tuple[int, int, int]:
+    if holistic_id >= _FIRST_FACE:
+        return FACE
+    if holistic_id >= NUM_POSE:
+        return LEFT_HAND if holistic_id < NUM_POSE + NUM_HAND else RIGHT_HAND
+    if holistic_id <= 10:  # nose, eyes, ears, mouth
+        return MIDDLE
+    return LEFT_ARM if holistic_id % 2 else RIGHT_ARM  # from the shoulders on, odd numbers are left
+
+
+def _limb_color(a: int, b: int) -> tuple[int, int, int]:
+    colors = {_point_color(a), _point_color(b)}
+    return colors.pop() if len(colors) == 1 else MIDDLE

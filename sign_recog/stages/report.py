@@ -1,0 +1,147 @@
+"""report.html and report.json: of one run, or of a folder of runs."""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from sign_recog.config import Config
+from sign_recog.errors import DataError, SignRecogError
+from sign_recog.evaluation import plots
+from sign_recog.evaluation.aggregate import find_runs, read_sweep
+from sign_recog.evaluation.report import (
+    Example,
+    Figure,
+    RunReport,
+    Stamp,
+    SweepReport,
+    build_run_report,
+    build_sweep_report,
+)
+from sign_recog.evaluation.strips import skeleton_strip
+from sign_recog.stages import StageResult
+from sign_recog.stages.run_folder import extractor_name, read_quality, run_dir
+from sign_recog.storage import atomic
+from sign_recog.storage.corpus import PreparedCorpus, open_corpus
+from sign_recog.storage.sequences import read_keypoints
+from sign_recog.training.reproducibility import provenance
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: Config) -> StageResult:
+    """Write the page of ``run.folder``: a run's own page, or the summary of the runs below it.
+
+    Raises:
+        DataError: If the folder holds no run, or the run was not evaluated.
+    """
+    folder = run_dir(config) if config.run.folder is None else Path(config.run.folder)
+    runs = find_runs(folder) if folder.is_dir() else []
+    if runs == [folder]:
+        return _report_run(config, folder)
+    return _report_sweep(config, folder)
+
+
+def _report_run(config: Config, folder: Path) -> StageResult:
+    path = folder / "metrics.json"
+    if not path.exists():
+        raise DataError(f"{path}: this run has no scores, so there is nothing to report. Run run=evaluate first.")
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    corpus, notes = _corpus(config, metrics["data"]["corpus"])
+    info = corpus.info if corpus else {"splits": {}, "leakage": [], "notes": [], "warnings": []}
+    quality = read_quality(corpus.keypoints_dir(extractor_name(config))) if corpus else None
+    report = RunReport(
+        title=f"{metrics['run']['name']}, seed {metrics['run']['seed']}",
+        split=metrics["split"],
+        scores=metrics["scores"],
+        stamp=Stamp.from_metrics(metrics),
+        splits=info["splits"],
+        leakage=info["leakage"],
+        config_yaml=_text(folder / "config.yaml"),
+        provenance=metrics["provenance"],
+        figures=_figures(folder, metrics),
+        examples=_examples(metrics, corpus, extractor_name(config)),
+        extraction=quality["rows"] if quality else [],
+        other_scores=_other_scores(folder),
+        notes=[*notes, *info["notes"]],
+        warnings=[w for w in info["warnings"] if w not in info["leakage"]],
+    )
+    return _write(folder, build_run_report(report), report.to_json(), _headline(metrics["scores"]))
+
+
+def _headline(scores: dict[str, Any]) -> dict[str, Any]:
+    low, high = scores["top1_per_instance_ci95"]
+    return {"top-1 per instance": f"{scores['top1_per_instance']:.3f} (95 % interval {low:.3f} to {high:.3f})"}
+
+
+def _corpus(config: Config, name: str) -> tuple[PreparedCorpus | None, list[str]]:
+    folder = Path(config.paths.data_root) / name
+    try:
+        return open_corpus(folder), []
+    except SignRecogError as error:
+        return None, [f"The page shows no data counts and no example clips: {error}"]
+
+
+def _figures(folder: Path, metrics: dict[str, Any]) -> list[Figure]:
+    figures = []
+    if (folder / "metrics.csv").exists():
+        curves = plots.learning_curves(plots.read_curves(folder / "metrics.csv"), metrics["run"]["epoch"])
+        figures.append(Figure("Learning curves", curves, "The line marks the checkpoint that was scored."))
+    matrix = (folder / "confusion_matrix.png").read_bytes()
+    figures.append(Figure("Confusion matrix", matrix, "Rows: the true gloss; columns: the answer."))
+    bars = plots.per_class_bars(metrics["scores"]["per_class"])
+    figures.append(Figure("Recall of each gloss", bars, "Worst first."))
+    return figures
+
+
+def _examples(metrics: dict[str, Any], corpus: PreparedCorpus | None, extractor: str) -> list[Example]:
+    examples = []
+    for row in metrics["examples"]:
+        path = corpus.keypoints_dir(extractor) / f"{row['clip_id']}.npz" if corpus else None
+        strip = skeleton_strip(read_keypoints(path)) if path and path.exists() else None
+        examples.append(Example(**row, png=strip))
+    return examples
+
+
+def _other_scores(folder: Path) -> dict[str, dict[str, Any]]:
+    paths = [folder / split / "metrics.json" for split in ("train", "val")]
+    return {p.parent.name: json.loads(p.read_text(encoding="utf-8"))["scores"] for p in paths if p.exists()}
+
+
+def _report_sweep(config: Config, folder: Path) -> StageResult:
+    sweep = read_sweep(folder)
+    runs = [run.folder for group in sweep.groups for run in group.runs]
+    links = {r: os.path.relpath(r / "report.html", folder) for r in runs if (r / "report.html").exists()}
+    report = SweepReport(
+        title=folder.name,
+        folder=folder,
+        sweep=sweep,
+        figures=[Figure("Every run", plots.seeds_dot_plot(sweep.groups))] if runs else [],
+        links=links,
+        provenance=provenance(config.seed),
+    )
+    summary: dict[str, Any] = {}
+    for group in sweep.groups:
+        top1 = group.scores.get("top1_per_instance")
+        name = f"{group.settings} (seeds {', '.join(map(str, group.seeds))})"
+        if top1 is None:
+            summary[name] = "no scores"
+        elif top1.ci95 is None:
+            summary[name] = f"top-1 {top1.mean:.4f}; one run, so no deviation"
+        else:
+            low, high = top1.ci95
+            summary[name] = f"top-1 {top1.mean:.4f}, deviation {top1.std:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+    for warning in sweep.warnings:
+        logger.warning("%s", warning)
+    return _write(folder, build_sweep_report(report), report.to_json(), summary)
+
+
+def _write(folder: Path, page: str, content: dict[str, Any], summary: dict[str, Any]) -> StageResult:
+    atomic.write_text(folder / "report.html", page)
+    atomic.write_json(folder / "report.json", content)
+    return StageResult(summary={**summary, "report": folder / "report.html"})
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -1,0 +1,285 @@
+"""Frames of a video, one at a time, as a player would show them.
+
+Upright (the rotation that phones write is applied), with square pixels, RGB. A video is never held
+in memory as a whole, and decoding uses one thread: worker processes are what scales.
+
+A damaged or truncated file is an error, not a shorter clip.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from sign_recog.errors import DataError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+# Containers round timestamps (to 1 ms in Matroska), so a frame may come up to this part of a frame late.
+_TOLERANCE = 0.25
+# A clip may end this many frames, or this share, before what the header says; beyond it, it is truncated.
+_MISSING_FRAMES, _MISSING_SHARE = 2.5, 0.02
+_SQUARE = 0.01  # pixels this close to square are left alone, since resizing by a pixel only blurs
+_REMEDY = "Copy or convert the video again, or leave the clip out."
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video's header says.
+
+    Attributes:
+        width, height: Pixels as shown, after rotation and with square pixels.
+        fps: Frames a second on average; the distances between frames may vary.
+        num_frames_estimate: From the header, or from duration and fps; only decoding counts exactly.
+        duration_s: 0 where the header does not say.
+        codec: FFmpeg's name of the decoder.
+    """
+
+    width: int
+    height: int
+    fps: float
+    num_frames_estimate: int
+    duration_s: float
+    codec: str
+
+
+class Frame(NamedTuple):
+    """One picture of a clip.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB. A repeated frame is the same array: do not write into it.
+        timestamp_ms: From the clip's first frame, which is 0.
+    """
+
+    image: np.ndarray
+    timestamp_ms: int
+
+
+def probe(path: Path) -> VideoInfo:
+    """Read a video's header and first frame.
+
+    Raises:
+        DataError: If the file is missing, empty, no video, or its first frame cannot be decoded.
+    """
+    return VideoReader(path).info
+
+
+def read_frames(
+    path: Path, *, start_s: float = 0.0, end_s: float | None = None, target_fps: float | None = None
+) -> Iterator[Frame]:
+    """Yield the frames of ``[start_s, end_s)``; see :class:`VideoReader`."""
+    return iter(VideoReader(path, start_s=start_s, end_s=end_s, target_fps=target_fps))
+
+
+class VideoReader:
+    """An iterable over the frames of ``[start_s, end_s)`` of a video.
+
+    A frame belongs to the clip by its presentation time, counted from the video's first; both bounds
+    have a quarter of a frame of tolerance, so bounds that were frame numbers divided by the fps give
+    exactly those frames. ``end_s`` None, or one after the video's end, is the video's end.
+
+    With ``target_fps`` the clip is resampled: output k stands at k / target_fps after the first frame
+    and shows the frame a player would show then (the latest that has begun, with the same tolerance),
+    so frames are dropped or repeated. Without it every frame comes with its own time.
+
+    Attributes:
+        info: The header.
+        num_decoded: Frames of the clip decoded so far, before resampling.
+
+    Raises:
+        DataError: On opening, if the file is missing, empty or no video. On iterating, if no frame lies in
+            the span, or the file is damaged or ends clearly before what its header says.
+    """
+
+    def __init__(
+        self, path: Path, *, start_s: float = 0.0, end_s: float | None = None, target_fps: float | None = None
+    ) -> None:
+        self.path, self.start_s, self.end_s, self.target_fps = path, start_s, end_s, target_fps
+        self.num_decoded = 0
+        with _opened(path) as (container, stream):
+            self.info = _read_info(path, container, stream)
+        self._interval_s = 1.0 / self.info.fps
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.num_decoded = 0
+        timed = self._timed_frames()
+        if self.target_fps is not None:
+            timed = resampled(timed, self.target_fps, self._interval_s)
+        shown, image = None, np.empty(0)
+        for (frame, convert), time_s in timed:
+            if frame is not shown:
+                shown, image = frame, convert(frame)
+            yield Frame(image, round(time_s * 1000))
+
+    def _timed_frames(self) -> Iterator[tuple[tuple["VideoFrame", "_Converter"], float]]:
+        """The clip's frames with what makes pictures of them, and their times in seconds, the first at 0."""
+        tolerance = _TOLERANCE * self._interval_s
+        end_s = float("inf") if self.end_s is None else self.end_s - tolerance
+        first_s, video_ends_s = None, 0.0
+        with _opened(self.path) as (container, stream):
+            convert = _Converter(stream)
+            for frame, time_s, frame_ends_s in self._decoded(container, stream):
+                if time_s >= end_s:
+                    break
+                video_ends_s = frame_ends_s
+                if time_s < self.start_s - tolerance:
+                    continue
+                first_s = time_s if first_s is None else first_s
+                self.num_decoded += 1
+                yield (frame, convert), time_s - first_s
+            else:
+                self._check_reached_end(container, stream, video_ends_s)
+        if first_s is None:
+            span = f"[{self.start_s:g}, {'end' if self.end_s is None else format(self.end_s, 'g')}) s"
+            raise DataError(
+                f"{self.path}: no frame lies in {span}; the video is {self.info.duration_s:.2f} s long. "
+                "Correct the clip's start_s and end_s."
+            )
+
+    def _decoded(
+        self, container: "InputContainer", stream: "VideoStream"
+    ) -> Iterator[tuple["VideoFrame", float, float]]:
+        """Frames from the last keyframe before the clip on, with the times where each begins and ends."""
+        import av
+
+        time_s = None
+        try:
+            if self.start_s > 0:
+                _seek(container, stream, self.start_s)
+            for frame in container.decode(stream):
+                if frame.pts is not None:
+                    time_s = _seconds(frame.pts - (stream.start_time or 0), stream)
+                else:  # some AVI files: a frame without a time follows the one before it
+                    time_s = 0.0 if time_s is None else time_s + self._interval_s
+                lasts_s = _seconds(frame.duration, stream) if frame.duration else self._interval_s
+                yield frame, time_s, time_s + lasts_s
+        except av.FFmpegError as error:
+            raise DataError(
+                f"{self.path}: damaged after frame {self.num_decoded} of the clip ({error.strerror}). {_REMEDY}"
+            ) from error
+
+    def _check_reached_end(self, container: "InputContainer", stream: "VideoStream", ends_s: float) -> None:
+        expected_s = _duration_s(container, stream)
+        if self.end_s is not None:
+            expected_s = min(expected_s, self.end_s)
+        missing_s = max(_MISSING_FRAMES * self._interval_s, _MISSING_SHARE * expected_s)
+        if ends_s < expected_s - missing_s and self.start_s < expected_s:
+            raise DataError(
+                f"{self.path}: truncated after frame {self.num_decoded} of the clip: its frames end at {ends_s:.2f} s, "
+                f"its header says {expected_s:.2f} s. {_REMEDY}"
+            )
+
+
+def resampled(timed: Iterator[tuple[Any, float]], target_fps: float, interval_s: float) -> Iterator[tuple[Any, float]]:
+    """Put items on the instants k / ``target_fps``; see :class:`VideoReader` for the rule.
+
+    Args:
+        timed: Items and the times they begin at, in seconds, ascending from 0.
+        interval_s: How long the last item lasts; a quarter of it is the tolerance.
+    """
+    tolerance, count, held, ends_s = _TOLERANCE * interval_s, 0, None, 0.0
+    for item, begins_s in timed:
+        while held is not None and count / target_fps < begins_s - tolerance:
+            yield held, count / target_fps
+            count += 1
+        held, ends_s = item, begins_s + interval_s
+    while count / target_fps < ends_s - tolerance:
+        yield held, count / target_fps
+        count += 1
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    import av
+
+    if not path.is_file():
+        what = "is a folder, not a video" if path.is_dir() else "no such video"
+        raise DataError(f"{path}: {what}. Check the manifest's video column and the video folder.")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: is empty (0 bytes). {_REMEDY}")
+    try:
+        container = av.open(str(path))
+    except (av.FFmpegError, IndexError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: is not a video, or its header is cut off ({reason}). {_REMEDY}") from error
+    with container:
+        stream = container.streams.best("video")
+        if not isinstance(stream, av.VideoStream) or stream.codec_context is None:
+            raise DataError(f"{path}: holds no video that FFmpeg can decode. {_REMEDY}")
+        stream.codec_context.thread_count = 1
+        yield container, stream
+
+
+def _read_info(path: Path, container: "InputContainer", stream: "VideoStream") -> VideoInfo:
+    import av
+
+    fps = float(stream.average_rate or stream.guessed_rate or 0)
+    if fps <= 0:
+        raise DataError(f"{path}: its header gives no frame rate. {_REMEDY}")
+    duration_s = _duration_s(container, stream)
+    try:
+        height, width, _ = _Converter(stream)(next(container.decode(stream))).shape
+    except (StopIteration, av.FFmpegError) as error:
+        raise DataError(f"{path}: its first frame cannot be decoded. {_REMEDY}") from error
+    num_frames = stream.frames or round(duration_s * fps)
+    return VideoInfo(width, height, fps, num_frames, duration_s, stream.codec_context.name)
+
+
+def _duration_s(container: "InputContainer", stream: "VideoStream") -> float:
+    """How long the header says the video stream is; 0 = it does not say."""
+    if stream.duration:
+        return _seconds(stream.duration, stream)
+    if "DURATION" in stream.metadata:  # Matroska, written by FFmpeg: "00:01:02.500000000"
+        hours, minutes, seconds = stream.metadata["DURATION"].split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    if len(container.streams) == 1 and container.duration:
+        return container.duration / 1_000_000  # AV_TIME_BASE
+    return 0.0
+
+
+def _seconds(ticks: int, stream: "VideoStream") -> float:
+    return float(ticks * (stream.time_base or 1))
+
+
+def _seek(container: "InputContainer", stream: "VideoStream", start_s: float) -> None:
+    """Go to a keyframe that is shown at or before ``start_s``, or to the first frame.
+
+    Containers search by decoding time, which B-frames set apart from the time of showing, and some
+    land late; so the frame found is looked at before it is trusted.
+    """
+    import av
+
+    origin = stream.start_time or 0
+    target = origin + int(start_s / _seconds(1, stream))
+    try:
+        container.seek(target, stream=stream)
+        found = next(container.decode(stream), None)
+        early = found is not None and found.pts is not None and found.pts <= target
+    except av.FFmpegError:  # this container cannot search: decode from the first frame
+        early = False
+    container.seek(target if early else origin, stream=stream)
+
+
+class _Converter:
+    """Decoded frame -> (H, W, 3) uint8 RGB, upright, with square pixels. Keeps swscale's state between frames."""
+
+    def __init__(self, stream: "VideoStream") -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._pixel_aspect = float(stream.sample_aspect_ratio or 1)
+        if abs(self._pixel_aspect - 1) < _SQUARE:
+            self._pixel_aspect = 1.0
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: "VideoFrame") -> np.ndarray:
+        width = round(frame.width * max(1.0, self._pixel_aspect))
+        height = round(frame.height * max(1.0, 1 / self._pixel_aspect))
+        rgb = self._reformatter.reformat(frame, width=width, height=height, format="rgb24").to_ndarray()
+        quarter_turns = round(frame.rotation / 90) % 4  # FFmpeg's display matrix, counter-clockwise
+        return np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb

@@ -1,0 +1,76 @@
+"""run=prepare: originals to manifest, whatever the corpus, touching no original."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import load_config
+
+from sign_recog import stages
+from sign_recog.errors import DataError
+from sign_recog.storage.manifest import read_manifest
+
+
+@pytest.fixture
+def originals(tmp_path) -> Path:
+    """A table of 12 clips of 3 glosses by 4 signers; the videos need not be readable to be listed."""
+    folder = tmp_path / "originals"
+    (folder / "videos").mkdir(parents=True)
+    lines = ["file,label,who"]
+    for i in range(12):
+        (folder / "videos" / f"{i}.mp4").write_bytes(b"x")
+        lines.append(f"videos/{i}.mp4,{'abc'[i % 3]},S{i % 4}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def prepare(originals: Path, tmp_path: Path, *overrides: str):
+    return load_config(
+        "run=prepare", "data=manifest", f"data.source={originals / 'labels.csv'}", "data.name=own",
+        "data.corpus.columns.video=file", "data.corpus.columns.gloss=label", "data.corpus.columns.signer=who",
+        f"paths.data_root={tmp_path / 'data'}",
+        f"paths.output_root={tmp_path / 'outputs'}", *overrides,
+    )  # fmt: skip
+
+
+def test_signers_are_disjoint_when_asked(originals, tmp_path):
+    shares = ("data.split.strategy=signer_disjoint", "data.split.val_share=0.25", "data.split.test_share=0.25")
+    stages.run(prepare(originals, tmp_path, *shares))
+    clips = read_manifest(tmp_path / "data/own/manifest.tsv")
+    signers = [{c.signer for c in clips if c.split == s} for s in ("train", "val", "test")]
+    assert len(clips) == 12 and all(signers) and sum(map(len, signers)) == 4
+    assert json.loads((tmp_path / "data/own/corpus.json").read_text())["leakage"] == []
+
+
+def test_shared_signers_are_named_in_a_warning(originals, tmp_path, caplog):
+    stages.run(prepare(originals, tmp_path, "data.split.strategy=random", "data.split.val_share=0.25", "data.split.test_share=0.25"))
+    leakage = json.loads((tmp_path / "data/own/corpus.json").read_text())["leakage"]
+    assert any("S0" in sentence for sentence in leakage)
+    assert all(sentence in caplog.text for sentence in leakage)
+
+
+def test_originals_are_untouched(originals, tmp_path):
+    before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in originals.rglob("*")}
+    stages.run(prepare(originals, tmp_path, "data.split.strategy=random"))
+    assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in originals.rglob("*")} == before
+
+
+def test_a_gloss_that_only_test_has_is_refused_before_any_work(originals, tmp_path):
+    text = (originals / "labels.csv").read_text().splitlines()
+    rows = [f"{line},{'test' if ',c,' in line else 'train'}" for line in text[1:]]
+    (originals / "labels.csv").write_text("\n".join([text[0] + ",split", *rows]) + "\n")
+    with pytest.raises(DataError, match=r"gloss 'c': 4 clips, none of them in train(.|\n)*data.exclude_glosses=\[c\]"):
+        stages.run(prepare(originals, tmp_path))
+
+
+def test_a_missing_column_is_named(originals, tmp_path):
+    with pytest.raises(DataError, match="label"):
+        (originals / "labels.csv").write_text("file,who\nvideos/0.mp4,S\n")
+        stages.run(prepare(originals, tmp_path, "data.split.strategy=random"))
+
+
+@pytest.mark.parametrize("source", ["none.csv", "empty"])
+def test_a_missing_or_empty_source_is_said(tmp_path, source):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError):
+        stages.run(prepare(tmp_path, tmp_path, f"data.source={tmp_path / source}"))

@@ -1,0 +1,53 @@
+"""The report of a run and of a sweep."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sign_recog import stages
+from sign_recog.errors import DataError
+
+FEW = ("trainer.max_epochs=2", "optim.lr=1e-2")
+
+
+def test_a_runs_page_holds_its_scores_and_data(tiny):
+    for stage in ("classify", "evaluate", "report"):
+        stages.run(tiny(f"run={stage}", *FEW))
+    folder = Path(tiny(*FEW).paths.run_dir)
+    page, content = (folder / "report.html").read_text(), json.loads((folder / "report.json").read_text())
+    scores = json.loads((folder / "metrics.json").read_text())["scores"]
+    assert content["scores"] == scores
+    assert f"{100 * scores['top1_per_instance']:.1f}" in page
+    assert "<script src" not in page and 'src="http' not in page and page.count("data:image/png;base64,") >= 4
+
+
+def test_a_sweeps_page_holds_mean_deviation_and_interval(tiny, tmp_path):
+    values = []
+    for seed in (1, 2, 3):
+        for stage in ("classify", "evaluate"):
+            config = tiny(f"run={stage}", f"seed={seed}", *FEW)
+            result = stages.run(config)
+        values.append(result.objective)
+    stages.run(tiny("run=report", f"run.folder={tmp_path / 'outputs' / 'tiny'}"))
+    content = json.loads((tmp_path / "outputs/tiny/report.json").read_text())
+    (group,) = content["sweep"]["groups"]
+    top1 = group["scores"]["top1_per_instance"]
+    assert top1["n"] == 3 and top1["mean"] == pytest.approx(np.mean(values))
+    deviation = math.sqrt(sum((v - np.mean(values)) ** 2 for v in values) / 2)
+    assert top1["std"] == pytest.approx(deviation)
+    half = 4.302652729911275 * deviation / math.sqrt(3)  # Student's t, 2 degrees of freedom, 97.5 %
+    assert top1["ci95"] == pytest.approx([np.mean(values) - half, np.mean(values) + half])
+
+
+def test_a_run_without_scores_says_what_to_do(tiny):
+    stages.run(tiny("run=classify", *FEW))
+    with pytest.raises(DataError, match="Run run=evaluate first"):
+        stages.run(tiny("run=report", *FEW))
+
+
+def test_a_missing_folder_is_said(tiny, tmp_path):
+    with pytest.raises(DataError):
+        stages.run(tiny("run=report", f"run.folder={tmp_path / 'none'}"))

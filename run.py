@@ -1,8 +1,8 @@
 """Run one stage of an experiment.
 
-    python run.py
-    python run.py +experiment=synthetic_keypoints --multirun seed=1,2,3 launcher.cluster=local
-    python run.py --help
+python run.py
+python run.py +experiment=synthetic_keypoints --multirun seed=1,2,3 launcher.cluster=local
+python run.py --help
 """
 
 import sys

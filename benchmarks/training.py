@@ -29,7 +29,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         ratios, rates = measure(Path(folder))
     ratio = statistics.median(ratios)
-    print(f"epochs {', '.join(f'{r:.3f}' for r in ratios)}; median {statistics.median(rates):.0f} samples/s in training")
+    print(
+        f"epochs {', '.join(f'{r:.3f}' for r in ratios)}; median {statistics.median(rates):.0f} samples/s in training"
+    )
     print(f"training ratio={ratio:.3f} goal={GOAL}")
     return 0 if ratio >= GOAL else 1
 
@@ -46,8 +48,12 @@ def measure(folder: Path) -> tuple[list[float], list[float]]:
     from sign_recog.training.trainer import build_trainer
 
     config.register_schemas()
-    overrides = ["+experiment=webcam_keypoints", "model=transformer", "trainer.num_threads=1", "trainer.batch_size=32"]
-    overrides += [f"paths.data_root={folder}/data", f"paths.output_root={folder}/outputs", f"trainer.max_epochs={EPOCHS}"]
+    overrides = ["+experiment=webcam_keypoints", "model=transformer", "trainer.num_threads=1"]
+    overrides += [
+        f"paths.data_root={folder}/data",
+        f"paths.output_root={folder}/outputs",
+        f"trainer.max_epochs={EPOCHS}",
+    ]
     overrides += ["trainer.early_stopping.enabled=false", "trainer.monitor=val_loss"]
     with initialize_config_dir(str(cli.CONF_DIR), version_base="1.3"):
         stage = config.validate(compose("config", [*overrides, "run=prepare"]))
@@ -67,7 +73,7 @@ def measure(folder: Path) -> tuple[list[float], list[float]]:
     return beside.ratios()
 
 
-def Resident(loader):  # noqa: N802 - a class that cannot be written before Lightning is imported
+def Resident(loader):
     """A callback that times each epoch, then the same number of steps on one batch."""
     import pytorch_lightning as pl
     import torch

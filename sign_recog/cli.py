@@ -2,6 +2,7 @@
 
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def checked_arguments(arguments: list[str]) -> list[str]:
         except ConfigError as error:
             print(error, file=sys.stderr)
             sys.exit(1)
+    warnings.filterwarnings("ignore", message=r"\s*Running Hydra app with --multirun")
     return flags_before_overrides(arguments)
 
 

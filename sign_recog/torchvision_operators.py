@@ -16,7 +16,7 @@ _library: torch.library.Library | None = None  # operators live as long as this 
 
 def declare_missing() -> None:
     """Declare the operators' schemas unless torchvision's own library has defined them."""
-    global _library  # noqa: PLW0603
+    global _library
     if _library is not None or _torchvision_loads():
         return
     _library = torch.library.Library("torchvision", "FRAGMENT")

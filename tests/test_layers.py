@@ -7,8 +7,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "sign_recog"
 LAYERS = [
-    "errors", "types", "console", "torchvision_operators", "landmarks", "config", "video", "storage", "corpora", "data", "models",
-    "extractors", "evaluation", "training", "stages", "cli",
+    "errors", "types", "console", "torchvision_operators", "landmarks", "config", "video", "storage", "corpora",
+    "data", "models", "extractors", "evaluation", "training", "stages", "cli",
 ]  # fmt: skip
 HEAVY = {"torch", "mediapipe", "cv2", "av", "transformers", "torchvision", "wandb", "matplotlib", "sklearn"}
 
@@ -39,19 +39,20 @@ def test_imports_point_to_earlier_layers():
         for path in PACKAGE.rglob("*.py")
         if layer_of(path) != "__init__"
         for name in imported_modules(path)
-        if name.startswith("sign_recog.")
-        and LAYERS.index(name.split(".")[1]) > LAYERS.index(layer_of(path))
+        if name.startswith("sign_recog.") and LAYERS.index(name.split(".")[1]) > LAYERS.index(layer_of(path))
     ]
     assert upward == []
 
 
 def test_networks_import_only_torch_and_types():
+    own = ("sign_recog.types", "sign_recog.errors", "sign_recog.models")
     allowed = {"torch", "math", "collections", "typing", "dataclasses"}
     strangers = [
         f"{path.name} imports {name}"
         for path in (PACKAGE / "models").rglob("*.py")
         for name in imported_modules(path)
-        if name.split(".")[0] not in allowed and not name.startswith(("sign_recog.types", "sign_recog.errors", "sign_recog.models"))
+        if name.split(".")[0] not in allowed
+        and not name.startswith(("sign_recog.types", "sign_recog.errors", "sign_recog.models"))
     ]
     assert strangers == []
 

@@ -31,7 +31,9 @@ def check_command(overrides: list[str], conf_dir: Path) -> None:
     try:
         parsed = [o for o in OverridesParser.create().parse_overrides(overrides) if not _is_hydra(o)]
     except HydraException as error:
-        raise ConfigError(f"{error}\nWrite settings as key=value; quote what the shell or Hydra would split.") from error
+        raise ConfigError(
+            f"{error}\nWrite settings as key=value; quote what the shell or Hydra would split."
+        ) from error
     groups = [o for o in parsed if (conf_dir / o.key_or_group).is_dir()]
     values = [o for o in parsed if o not in groups]
     found = [problem for o in groups for problem in _unknown_options(o, conf_dir)]
@@ -97,7 +99,9 @@ def _group_override(override: Override, value: Any) -> str:
     prefix = {"ADD": "+", "FORCE_ADD": "++", "DEL": "~"}.get(override.type.name, "")
     if isinstance(value, list):
         value = f"[{','.join(map(str, value))}]"
-    return f"{prefix}{override.get_key_element()}" if override.is_delete() else f"{prefix}{override.key_or_group}={value}"
+    return (
+        f"{prefix}{override.get_key_element()}" if override.is_delete() else f"{prefix}{override.key_or_group}={value}"
+    )
 
 
 def _set(cfg: DictConfig, override: Override, value: Any) -> list[str]:
@@ -131,7 +135,7 @@ def _set(cfg: DictConfig, override: Override, value: Any) -> list[str]:
 def _has(cfg: DictConfig, key: str) -> bool:
     parent, _, name = key.rpartition(".")
     node = OmegaConf.select(cfg, parent) if parent else cfg
-    return isinstance(node, DictConfig) and name in node or (isinstance(node, DictConfig) and _holds_null(node, name))
+    return (isinstance(node, DictConfig) and name in node) or (isinstance(node, DictConfig) and _holds_null(node, name))
 
 
 def _holds_null(node: DictConfig, name: str) -> bool:

@@ -9,8 +9,6 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from sign_recog.config.runs import RunConfig
-
 
 class Cluster(str, Enum):
     """Where a command's jobs run. A str, so that it can key an interpolation."""
@@ -227,7 +225,7 @@ class Config:
     name: str = MISSING
     seed: int = MISSING
     paths: PathsConfig = field(default_factory=PathsConfig)
-    run: RunConfig = MISSING
+    run: Any = MISSING  # the stage's own class from config/runs
     data: DataConfig = field(default_factory=DataConfig)
     modality: ModalityConfig = field(default_factory=ModalityConfig)
     augment: Any = MISSING

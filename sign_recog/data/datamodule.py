@@ -48,9 +48,7 @@ def build_loader(
     """Batches of ``dataset``; loader processes stay alive between epochs."""
     import torch
 
-    sampler = BucketBatchSampler(
-        dataset.packed.lengths, batch_size, seed=seed, shuffle=shuffle, bucketing=bucketing
-    )
+    sampler = BucketBatchSampler(dataset.packed.lengths, batch_size, seed=seed, shuffle=shuffle, bucketing=bucketing)
     return DataLoader(
         dataset,
         batch_sampler=sampler,
@@ -62,6 +60,7 @@ def build_loader(
 
 
 def keypoint_path(folder: Path, clip: Clip) -> Path:
+    """Where a clip's keypoints lie in an extraction's folder."""
     return folder / f"{clip.clip_id}.npz"
 
 

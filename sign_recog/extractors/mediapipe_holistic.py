@@ -21,6 +21,7 @@ from sign_recog.storage.fingerprint import fingerprint
 from sign_recog.storage.sequences import KeypointSequence
 from sign_recog.video.reader import VideoReader
 
+_NAME = "mediapipe_holistic"
 _GRAPH = "modules/holistic_landmark/holistic_landmark_cpu.binarypb"
 _POSE_MODELS = {0: "pose_landmark_lite", 1: "pose_landmark_full", 2: "pose_landmark_heavy"}
 # Output stream -> its part of holistic_543, in that layout's order.
@@ -96,7 +97,7 @@ class HolisticExtractor:
         except PackageNotFoundError as error:
             raise SignRecogError("MediaPipe is not installed. Run pip install -e . in the project's folder.") from error
         return {
-            "extractor": "mediapipe_holistic",
+            "extractor": _NAME,
             "version": f"mediapipe {installed}",
             "layout": self.layout.name,
             "options": self.options,
@@ -128,7 +129,8 @@ class HolisticExtractor:
                 "someone, lower extractor.min_detection_confidence, else leave it out."
             )
         meta = {
-            "extractor": self.description(),
+            "extractor": _NAME,
+            "extraction": self.description(),
             "video": video.name,
             "fingerprint": fingerprint(video),
             "start_s": start_s,

@@ -134,7 +134,7 @@ def _check_settings(path: Path, description: dict[str, Any]) -> None:
         raise DataError(
             f"{path}: the files in this folder were made with other settings: "
             + "; ".join(f"{name} was {old.get(name)}, is now {new.get(name)}" for name in names)
-            + f". Use the old settings, another paths.data_root, or delete {path.parent} to extract again."
+            + f". Set them back, give another paths.data_root, or delete {path.parent} to extract again."
         )
 
 
@@ -158,7 +158,7 @@ def _is_finished(job: Job, out_dir: Path, description: dict[str, Any], prints: d
         return False
     if job.video not in prints:
         prints[job.video] = fingerprint(job.video) if job.video.exists() else None
-    expected = {"extractor": description, "start_s": job.start_s, "end_s": job.end_s}
+    expected = {"extraction": description, "start_s": job.start_s, "end_s": job.end_s}
     if prints[job.video] is not None:
         expected["fingerprint"] = prints[job.video]
     return all(meta.get(name) == value for name, value in expected.items())

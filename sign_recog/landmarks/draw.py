@@ -25,7 +25,7 @@ def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, layout: Layout) -> n
 
     drawn = np.ascontiguousarray(image).copy()
     width = image.shape[1]
-    thickness = max(1, round(width / 220))
+    body, hand = max(1, round(width / 280)), max(1, round(width / 480))
     points = keypoints[:, :2].astype(np.float64)
     seen = np.isfinite(points).all(axis=1) & (np.abs(np.nan_to_num(points)) < _FAR).all(axis=1)
     pixels = np.where(seen[:, None], points * width * 2**_SUBPIXEL_BITS, 0).round().astype(int)
@@ -35,12 +35,34 @@ def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, layout: Layout) -> n
     for extra, outline in ((2, True), (0, False)):  # a dark rim under all of it, then the colours
         for a, b in limbs:
             color = _OUTLINE if outline else _limb_color(layout.ids[a], layout.ids[b])
-            cv2.line(drawn, tuple(map(int, pixels[a])), tuple(map(int, pixels[b])), color, thickness + extra, **style)
+            thickness = (hand if layout.ids[a] >= NUM_POSE else body) + extra
+            cv2.line(drawn, tuple(map(int, pixels[a])), tuple(map(int, pixels[b])), color, thickness, **style)
     for v in np.flatnonzero(seen):
         if v in jointed or layout.ids[v] >= _FIRST_FACE:
-            radius = int((0.9 if v in jointed else 0.5) * thickness * 2**_SUBPIXEL_BITS)
+            radius = int(0.8 * (hand if layout.ids[v] >= NUM_POSE else body) * 2**_SUBPIXEL_BITS)
             cv2.circle(drawn, tuple(map(int, pixels[v])), radius, _point_color(layout.ids[v]), -1, **style)
     return drawn
+
+
+def draw_label(image: np.ndarray, text: str) -> np.ndarray:
+    """Return a copy of (H, W, 3) uint8 RGB ``image`` with ``text`` in its top left corner, light on dark.
+
+    The font is matplotlib's DejaVu Sans, since OpenCV's have ASCII only: Latin, Greek, Cyrillic, Arabic and
+    more, but no Chinese, Japanese or Korean.
+    """
+    from matplotlib.font_manager import FontProperties, findfont
+    from PIL import Image, ImageDraw, ImageFont
+
+    drawn = Image.fromarray(image)
+    size = max(10, round(image.shape[1] / 22))
+    font = ImageFont.truetype(findfont(FontProperties(family="DejaVu Sans")), size)
+    pen = ImageDraw.Draw(drawn)
+    corner = (size // 2, size // 2)
+    left, top, right, bottom = pen.textbbox(corner, text, font=font)
+    margin = size // 4
+    pen.rectangle((left - margin, top - margin, right + margin, bottom + margin), fill=_OUTLINE)
+    pen.text(corner, text, font=font, fill=MIDDLE)
+    return np.asarray(drawn).copy()
 
 
 _FIRST_FACE = NUM_POSE + 2 * NUM_HAND

@@ -25,11 +25,11 @@ FSLR_FACE_IDS = (1, 33, 263, 133, 362, 61, 291, 105, 334, 199, 4)
 
 # Left-right partners. Pose: the model's numbering alternates left and right. Face: eye corners
 # 33-263 and 133-362, mouth corners 61-291, brows 105-334; nose (1, 4) and chin (199) are central.
-_POSE_PAIRS = ((1, 4), (2, 5), (3, 6), (7, 8), (9, 10)) + tuple((i, i + 1) for i in range(11, 32, 2))
+_POSE_PAIRS = ((1, 4), (2, 5), (3, 6), (7, 8), (9, 10), *((i, i + 1) for i in range(11, 32, 2)))
 _FACE_PAIRS = ((33, 263), (133, 362), (61, 291), (105, 334))
 
 _FINGERS = tuple((base + i, base + i + 1) for base in (1, 5, 9, 13, 17) for i in range(3))
-_HAND_LIMBS = ((0, 1), (0, 5), (0, 17), (5, 9), (9, 13), (13, 17)) + _FINGERS
+_HAND_LIMBS = ((0, 1), (0, 5), (0, 17), (5, 9), (9, 13), (13, 17), *_FINGERS)
 _POSE_LIMBS = (
     (11, 12), (11, 13), (13, 15), (12, 14), (14, 16), (11, 23), (12, 24), (23, 24), (23, 25), (25, 27),
     (24, 26), (26, 28), (0, 1), (1, 2), (2, 3), (3, 7), (0, 4), (4, 5), (5, 6), (6, 8), (9, 10),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
 from torch.utils.data import DataLoader
 
 from sign_recog.config import Config, identity
@@ -15,6 +14,7 @@ from sign_recog.data.datamodule import build_dataset, build_loader, with_keypoin
 from sign_recog.data.vocabulary import Vocabulary
 from sign_recog.errors import ConfigError
 from sign_recog.stages import StageResult
+from sign_recog.stages.build import build
 from sign_recog.stages.run_folder import extractor_name, plain, prepared, read_extraction, run_dir, write_config
 from sign_recog.storage import atomic, checkpoint
 from sign_recog.storage.corpus import PreparedCorpus
@@ -72,7 +72,7 @@ def _train(
         torch.set_num_threads(config.trainer.num_threads)
     seed_everything(config.seed)
     module, loaders = assemble(config, corpus, clips, vocabulary)
-    loggers = [instantiate(node)(run_dir(config)) for node in config.logger.values()]
+    loggers = [build(node)(run_dir(config)) for node in config.logger.values()]
     trainer = build_trainer(config.trainer, run_dir(config), loggers)
     trainer.fit(module, loaders["train"], loaders["val"], ckpt_path=resume, weights_only=True)
 
@@ -93,10 +93,10 @@ def assemble(
             f"loss.category_weight={config.loss.category_weight}, but no train clip of {corpus.folder.name} has a "
             "category. Use loss.category_weight=0, or add a category column and run run=prepare again."
         )
-    augmentations = [instantiate(node) for node in config.augment.values()]
+    augmentations = [build(node) for node in config.augment.values()]
     loaders, input_dim = {}, 0
     for split, own in clips.items():
-        train = {"augmentations": augmentations, "seed": config.seed} if split == "train" else {}
+        train: dict[str, Any] = {"augmentations": augmentations, "seed": config.seed} if split == "train" else {}
         dataset = build_dataset(corpus, own, vocabulary, config.modality, extractor=extractor, **train)
         input_dim = dataset.preprocessor.input_dim
         loaders[split] = build_loader(
@@ -107,7 +107,7 @@ def assemble(
             bucketing=config.trainer.bucketing,
             num_workers=config.trainer.num_workers,
         )
-    network = instantiate(
+    network = build(
         config.model, input_dim=input_dim, num_glosses=len(vocabulary.glosses), num_categories=num_categories
     )
     record = {
@@ -119,7 +119,7 @@ def assemble(
         "train_clips": [clip.clip_id for clip in clips["train"]],
     }
     loss = GlossCategoryLoss(**plain(config.loss))
-    build_optimizer, build_scheduler = instantiate(config.optim), instantiate(config.scheduler)
+    build_optimizer, build_scheduler = build(config.optim), build(config.scheduler)
     return SignClassifier(network, loss, build_optimizer, build_scheduler, record, seed=config.seed), loaders
 
 

@@ -4,6 +4,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sign_recog.config import Config, identity
 from sign_recog.data.datamodule import build_dataset, build_loader, with_keypoints
 from sign_recog.errors import CheckpointError, DataError
@@ -11,7 +13,7 @@ from sign_recog.evaluation import plots
 from sign_recog.evaluation.classification import Predictions, confusion, pick_examples, score, write_predictions
 from sign_recog.stages import StageResult
 from sign_recog.stages.recognizer import Recognizer, load_recognizer
-from sign_recog.stages.run_folder import checkpoint_path, corpus_dir, extractor_name, read_extraction, run_dir
+from sign_recog.stages.run_folder import checkpoint_path, corpus_dir, extractor_name, read_extraction
 from sign_recog.storage import atomic
 from sign_recog.storage.checkpoint import Checkpoint, read_checkpoint
 from sign_recog.storage.corpus import PreparedCorpus, open_corpus
@@ -81,10 +83,10 @@ def _predict(
         signers=[clip.signer for clip in clips],
         glosses=list(vocabulary.glosses),
         gloss_logits=logits["gloss_logits"],
-        gloss_targets=dataset.glosses,
+        gloss_targets=np.array(dataset.glosses),
         categories=list(vocabulary.categories),
         category_logits=logits.get("category_logits"),
-        category_targets=dataset.categories,
+        category_targets=np.array(dataset.categories),
     )
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.utils import instantiate
 from tqdm import tqdm
 
 from sign_recog.config import Config
@@ -14,6 +13,7 @@ from sign_recog.corpora.annotation import VIDEO_SUFFIXES
 from sign_recog.errors import CheckpointError, DataError
 from sign_recog.landmarks.draw import draw_label, draw_skeleton
 from sign_recog.stages import StageResult
+from sign_recog.stages.build import build
 from sign_recog.stages.recognizer import Recognizer, load_recognizer
 from sign_recog.stages.run_folder import checkpoint_path, run_dir
 from sign_recog.storage import atomic
@@ -45,7 +45,7 @@ def run(config: Config) -> StageResult:
                 sequence = read_keypoints(path)
                 _refuse_other_extraction(recognizer, sequence, path)
             else:
-                extractor = extractor or instantiate(extractor_settings)
+                extractor = extractor or build(extractor_settings)
                 sequence = extractor.extract(path)
             answer = _answer(recognizer, sequence, path, settings.top_k)
         except DataError as error:
@@ -128,5 +128,3 @@ def _write_overlay(
     fps = target_fps or sequence.meta["fps"]
     with atomic.replaced(path) as temporary:
         write_video(temporary, frames(), fps)
-
-

@@ -3,7 +3,6 @@
 import logging
 from pathlib import Path
 
-from hydra.utils import instantiate
 from tqdm import tqdm
 
 from sign_recog.config import Config
@@ -13,6 +12,7 @@ from sign_recog.corpora.splits import assign_splits, gloss_coverage, leakage, se
 from sign_recog.data.datamodule import keypoint_path
 from sign_recog.data.vocabulary import Vocabulary
 from sign_recog.stages import StageResult
+from sign_recog.stages.build import build
 from sign_recog.stages.run_folder import corpus_dir, extractor_name, plain
 from sign_recog.storage import atomic
 from sign_recog.storage.corpus import PreparedCorpus, corpus_info_path
@@ -29,7 +29,7 @@ def run(config: Config) -> StageResult:
         DataError: If the annotation is not what it should be, or val or test hold a gloss that train lacks.
     """
     data, folder = config.data, corpus_dir(config)
-    corpus: Corpus = instantiate(data.corpus, out_dir=folder)
+    corpus: Corpus = build(data.corpus, out_dir=folder)
     clips = select_glosses(corpus.clips, data.glosses, data.exclude_glosses)
     split = data.split
     clips = assign_splits(

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 from torch.utils.data import DataLoader
@@ -14,6 +13,7 @@ from sign_recog.data.datasets import collate
 from sign_recog.data.preprocessing import KeypointPreprocessor
 from sign_recog.data.vocabulary import NO_CATEGORY, Vocabulary
 from sign_recog.errors import CheckpointError
+from sign_recog.stages.build import build
 from sign_recog.storage.checkpoint import Checkpoint
 from sign_recog.storage.sequences import KeypointSequence
 from sign_recog.types import Logits
@@ -57,7 +57,7 @@ def load_recognizer(checkpoint: Checkpoint) -> Recognizer:
     modality = OmegaConf.to_object(OmegaConf.merge(schema, checkpoint.config["modality"]))
     preprocessor = KeypointPreprocessor(modality)
     vocabulary = Vocabulary(tuple(checkpoint.glosses), tuple(checkpoint.categories))
-    network = instantiate(
+    network = build(
         checkpoint.config["model"],
         input_dim=checkpoint.input_dim,
         num_glosses=len(vocabulary.glosses),
@@ -66,7 +66,9 @@ def load_recognizer(checkpoint: Checkpoint) -> Recognizer:
     try:
         network.load_state_dict(checkpoint.weights)
     except RuntimeError as error:
-        raise CheckpointError(f"{checkpoint.path}: its weights do not fit its network ({error}). Train again.") from error
+        raise CheckpointError(
+            f"{checkpoint.path}: its weights do not fit its network ({error}). Train again."
+        ) from error
     if preprocessor.input_dim != checkpoint.input_dim:
         raise CheckpointError(
             f"{checkpoint.path}: reads {checkpoint.input_dim} values a frame, but its modality settings make "

@@ -15,10 +15,12 @@ from sign_recog.storage.corpus import PreparedCorpus, open_corpus
 
 
 def run_dir(config: Config) -> Path:
+    """The folder of this setting and seed."""
     return Path(config.paths.run_dir)
 
 
 def corpus_dir(config: Config) -> Path:
+    """The folder of the prepared corpus."""
     return Path(config.paths.data_root) / config.data.name
 
 

@@ -72,7 +72,11 @@ def load(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such checkpoint. Train first with run=classify, or check the path.") from error
+        raise CheckpointError(
+            f"{path}: no such checkpoint. Train first with run=classify, or check the path."
+        ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
         first = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({first}). Use another, or train again.") from error
+        raise CheckpointError(
+            f"{path}: cannot be read as a checkpoint ({first}). Use another, or train again."
+        ) from error

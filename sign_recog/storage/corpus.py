@@ -38,6 +38,7 @@ class PreparedCorpus:
 
 
 def corpus_info_path(folder: Path) -> Path:
+    """The file whose presence says that a corpus is prepared."""
     return folder / "corpus.json"
 
 

@@ -81,7 +81,9 @@ def open_packed(
 def _build(folder: Path, sources: Sequence[Path], read: Callable[[Path], np.ndarray], name: str) -> None:
     offsets, width = [0], 0
     with (folder / "frames.bin").open("wb") as file:
-        for path in tqdm(sources, desc=f"packing {name.split('-')[0]}", unit="clip", leave=False, mininterval=1.0):
+        for path in tqdm(
+            sources, desc=f"packing {name.split('-', maxsplit=1)[0]}", unit="clip", leave=False, mininterval=1.0
+        ):
             sequence = np.ascontiguousarray(read(path), dtype=np.float32)
             width = sequence.shape[1]
             file.write(sequence.tobytes())

@@ -3,6 +3,7 @@
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
@@ -16,7 +17,7 @@ def build_trainer(settings: TrainerConfig, folder: Path, loggers: list[Logger]) 
     """Return a Trainer that writes metrics.csv and checkpoints/{best,last}.ckpt into ``folder``."""
     _quiet()
     # Checkpoints are written when an epoch and its validation are over, so a resumed run starts a whole epoch.
-    whole_epoch = {"dirpath": folder / "checkpoints", "save_on_train_epoch_end": True, "enable_version_counter": False}
+    whole_epoch: dict[str, Any] = {"dirpath": folder / "checkpoints", "save_on_train_epoch_end": True, "enable_version_counter": False}
     callbacks: list[pl.Callback] = [
         FiniteLoss(),
         MetricsCsv(folder / "metrics.csv"),
@@ -31,7 +32,7 @@ def build_trainer(settings: TrainerConfig, folder: Path, loggers: list[Logger]) 
         max_epochs=settings.max_epochs,
         accelerator=settings.accelerator,
         devices=1,
-        precision=settings.precision,
+        precision=settings.precision,  # type: ignore[arg-type]
         gradient_clip_val=settings.gradient_clip,
         deterministic="warn",
         logger=loggers,

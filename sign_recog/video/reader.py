@@ -183,7 +183,8 @@ def resampled(timed: Iterator[tuple[Any, float]], target_fps: float, interval_s:
         timed: Items and the times they begin at, in seconds, ascending from 0.
         interval_s: How long the last item lasts; a quarter of it is the tolerance.
     """
-    tolerance, count, held, ends_s = _TOLERANCE * interval_s, 0, None, 0.0
+    tolerance = _TOLERANCE * interval_s + 1e-6  # a microsecond, so that the last digit of a float decides nothing
+    count, held, ends_s = 0, None, 0.0
     for item, begins_s in timed:
         while held is not None and count / target_fps < begins_s - tolerance:
             yield held, count / target_fps

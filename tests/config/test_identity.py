@@ -20,7 +20,9 @@ def test_the_folder_is_named_by_the_settings():
     assert loaded.paths.run_dir == f"outputs/synthetic/{expected}/seed1"
 
 
-@pytest.mark.parametrize("override", ["run=classify", "trainer.num_workers=2", "logger=tensorboard", "paths.data_root=x"])
+@pytest.mark.parametrize(
+    "override", ["run=classify", "trainer.num_workers=2", "logger=tensorboard", "paths.data_root=x"]
+)
 def test_settings_without_effect_on_results_keep_the_folder(override):
     assert load(override).paths.run_dir == load().paths.run_dir
 

@@ -31,7 +31,12 @@ def test_a_right_command_passes():
 
 def test_all_problems_are_reported_at_once_with_key_value_and_remedy():
     text = message(
-        "run=extract_keypoints", "run.shard=4", "run.num_shards=2", "trainer.batch_sze=4", "seed=abc", "loss.label_smoothing=2"
+        "run=extract_keypoints",
+        "run.shard=4",
+        "run.num_shards=2",
+        "trainer.batch_sze=4",
+        "seed=abc",
+        "loss.label_smoothing=2",
     )
     assert "run.shard=4 must be in 0..1" in text
     assert "trainer.batch_sze=4: there is no such key. Did you mean trainer.batch_size" in text

@@ -20,7 +20,13 @@ from sign_recog.storage.checkpoint import read_checkpoint
 from sign_recog.storage.sequences import read_keypoints, write_keypoints
 
 ROOT = Path(__file__).parents[2]
-LEARN = ("run=classify", "trainer.max_epochs=40", "optim.lr=2e-2", "trainer.select=last", "trainer.early_stopping.enabled=false")
+LEARN = (
+    "run=classify",
+    "trainer.max_epochs=40",
+    "optim.lr=2e-2",
+    "trainer.select=last",
+    "trainer.early_stopping.enabled=false",
+)
 
 
 def metrics(folder: Path) -> list[dict[str, str]]:
@@ -69,7 +75,10 @@ def test_early_stopping_stops_and_a_stopped_training_stays_stopped(tiny):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_loader_processes_change_nothing(tiny, workers):
-    alone, beside = tiny(*LEARN, "trainer.max_epochs=3"), tiny(*LEARN, "trainer.max_epochs=3", f"trainer.num_workers={workers}")
+    alone, beside = (
+        tiny(*LEARN, "trainer.max_epochs=3"),
+        tiny(*LEARN, "trainer.max_epochs=3", f"trainer.num_workers={workers}"),
+    )
     stages.run(alone)
     expected = weights(Path(alone.paths.run_dir))
     (Path(alone.paths.run_dir) / "checkpoints" / "last.ckpt").unlink()
@@ -110,7 +119,7 @@ def test_categories_that_do_not_exist_are_said(tiny, tmp_path):
 
 def test_a_keypoint_file_that_turns_into_nan_names_its_clips(tiny, tmp_path):
     config = tiny("run=classify", "trainer.max_epochs=2", "optim.lr=1e30", "trainer.gradient_clip=null")
-    with pytest.raises(DataError, match="The loss is .* with the clips"):
+    with pytest.raises(DataError, match=r"The loss is .* with the clips"):
         stages.run(config)
 
 
@@ -130,7 +139,10 @@ def test_killed_at_random_moments_and_repeated_it_ends_in_the_same_weights(tmp_p
 
     def start(name: str) -> subprocess.Popen:
         return subprocess.Popen(
-            [*command, f"paths.run_dir={tmp_path / name}"], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            [*command, f"paths.run_dir={tmp_path / name}"],
+            cwd=ROOT,
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
         )
 
     assert start("undisturbed").wait() == 0
@@ -147,6 +159,8 @@ def test_killed_at_random_moments_and_repeated_it_ends_in_the_same_weights(tmp_p
     assert start("killed").wait() == 0
     assert metrics(folder) == metrics(tmp_path / "undisturbed")
     for name in ("best", "last"):
-        ours, theirs = (read_checkpoint(tmp_path / f / "checkpoints" / f"{name}.ckpt") for f in ("killed", "undisturbed"))
+        ours, theirs = (
+            read_checkpoint(tmp_path / f / "checkpoints" / f"{name}.ckpt") for f in ("killed", "undisturbed")
+        )
         assert ours.epoch == theirs.epoch
         assert all(torch.equal(ours.weights[key], theirs.weights[key]) for key in ours.weights)

@@ -22,6 +22,11 @@ def trained(tiny):
     return tiny
 
 
+def change_line(path: Path, start: str, old: str, new: str) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line.replace(old, new) if line.startswith(start) else line for line in lines))
+
+
 def metrics(config, split: str = "") -> dict:
     return json.loads((Path(config.paths.run_dir) / split / "metrics.json").read_text())
 
@@ -115,7 +120,10 @@ def test_keypoints_extracted_in_another_way_are_refused(trained, tmp_path):
 
 def test_a_clip_that_was_trained_on_cannot_be_tested(trained, tmp_path):
     manifest = tmp_path / "data/tiny/manifest.tsv"
-    lines = [line.replace("\ttrain\t", "\ttest\t") if line.startswith("up/0") else line for line in manifest.read_text().splitlines()]
+    lines = [
+        line.replace("\ttrain\t", "\ttest\t") if line.startswith("up/0") else line
+        for line in manifest.read_text().splitlines()
+    ]
     manifest.write_text("\n".join(lines) + "\n")
     with pytest.raises(DataError, match="1 clips of test were trained on"):
         stages.run(trained("run=evaluate", *TRAIN))
@@ -123,7 +131,10 @@ def test_a_clip_that_was_trained_on_cannot_be_tested(trained, tmp_path):
 
 def test_a_test_label_outside_the_vocabulary_is_said(trained, tmp_path):
     manifest = tmp_path / "data/tiny/manifest.tsv"
-    lines = [line.replace("\tup\t", "\tdown\t") if line.startswith("up/7") else line for line in manifest.read_text().splitlines()]
+    lines = [
+        line.replace("\tup\t", "\tdown\t") if line.startswith("up/7") else line
+        for line in manifest.read_text().splitlines()
+    ]
     manifest.write_text("\n".join(lines) + "\n")
     with pytest.raises(DataError, match="gloss 'down': 1 clips, none of them in train"):
         stages.run(trained("run=evaluate", *TRAIN))

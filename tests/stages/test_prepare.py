@@ -18,7 +18,7 @@ def originals(tmp_path) -> Path:
     (folder / "videos").mkdir(parents=True)
     lines = ["file,label,who"]
     for i in range(12):
-        (folder / "videos" / f"{i}.mp4").write_bytes(b"x")
+        (folder / "videos" / f"{i}.mp4").write_bytes(b"x" * (i + 1))
         lines.append(f"videos/{i}.mp4,{'abc'[i % 3]},S{i % 4}")
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
     return folder
@@ -43,7 +43,11 @@ def test_signers_are_disjoint_when_asked(originals, tmp_path):
 
 
 def test_shared_signers_are_named_in_a_warning(originals, tmp_path, caplog):
-    stages.run(prepare(originals, tmp_path, "data.split.strategy=random", "data.split.val_share=0.25", "data.split.test_share=0.25"))
+    stages.run(
+        prepare(
+            originals, tmp_path, "data.split.strategy=random", "data.split.val_share=0.25", "data.split.test_share=0.25"
+        )
+    )
     leakage = json.loads((tmp_path / "data/own/corpus.json").read_text())["leakage"]
     assert any("S0" in sentence for sentence in leakage)
     assert all(sentence in caplog.text for sentence in leakage)
@@ -72,5 +76,6 @@ def test_a_missing_column_is_named(originals, tmp_path):
 @pytest.mark.parametrize("source", ["none.csv", "empty"])
 def test_a_missing_or_empty_source_is_said(tmp_path, source):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError):
-        stages.run(prepare(tmp_path, tmp_path, f"data.source={tmp_path / source}"))
+    columns = [f"data.corpus.columns.{name}=null" for name in ("video", "gloss", "signer")]
+    with pytest.raises(DataError, match=r"no such file|holds no|has no|no video|one subfolder"):
+        stages.run(prepare(tmp_path, tmp_path, f"data.source={tmp_path / source}", *columns))

@@ -17,8 +17,9 @@ def schemas() -> dict[str, type[RunConfig]]:
     found = {}
     for info in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{info.name}")
-        own = [node for node in vars(module).values() if _is_schema(node) and node.__module__ == module.__name__]
-        found |= {info.name: node for node in own}
+        for node in vars(module).values():
+            if _is_schema(node) and node.__module__ == module.__name__:
+                found[info.name] = node
     return found
 
 

@@ -6,6 +6,7 @@ numbers, so a clip is the same whichever others are rendered, and by however man
 
 import hashlib
 import multiprocessing
+import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def read(
     takes_per_gloss: int,
     image_size: int,
     seed: int,
-    num_workers: int,
+    num_workers: int | None = None,
 ) -> Corpus:
     """Render the corpus into ``out_dir`` and return its clips.
 
@@ -90,7 +91,7 @@ def read(
         takes_per_gloss: Clips of each gloss by each signer.
         image_size: Width and height of the clips in pixels.
         seed: Other seeds give other signers and takes of the same glosses.
-        num_workers: Processes that render; 0 or 1 = this one.
+        num_workers: Processes that render; 0 = none but this one, None = one a core.
 
     Raises:
         ConfigError: If a setting is out of range.
@@ -112,12 +113,8 @@ def read(
         for take in range(takes_per_gloss)
     ]
     missing = [take for take in takes if not _is_rendered(take, out_dir)]
-    _render_all(missing, out_dir, num_workers)
-    notes = [
-        f"{len(missing)} of {len(takes)} clips were rendered, the others were there already.",
-        "The signs are invented; the place where a sign is made decides its category.",
-    ]
-    return Corpus([_describe(take) for take in takes], video_dir=out_dir / "clips", notes=notes)
+    _render_all(missing, out_dir, _num_cores() if num_workers is None else num_workers)
+    return Corpus([_describe(take) for take in takes], video_dir=out_dir / "clips")
 
 
 def _check(
@@ -127,7 +124,7 @@ def _check(
     takes_per_gloss: int,
     image_size: int,
     seed: int,
-    num_workers: int,
+    num_workers: int | None,
 ) -> None:
     problems = []
     if source is not None:
@@ -144,7 +141,7 @@ def _check(
         problems.append(f"image_size={image_size} must be even (H.264, yuv420p) and at least {MIN_IMAGE_SIZE}")
     if seed < 0:
         problems.append(f"seed={seed} must not be negative")
-    if num_workers < 0:
+    if num_workers is not None and num_workers < 0:
         problems.append(f"num_workers={num_workers} must not be negative")
     if problems:
         raise ConfigError("data.corpus: " + "; ".join(problems) + ".")
@@ -205,6 +202,10 @@ def _render_all(takes: list[_Take], out_dir: Path, num_workers: int) -> None:
             raise
 
 
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _use_one_thread() -> None:
     import cv2
 
@@ -245,15 +246,19 @@ def _render(take: _Take, out_dir: Path) -> None:
 
 
 def _encode(path: Path, frames: Iterator[np.ndarray], fps: int, image_size: int) -> None:
-    """Write frames (H, W, 3) uint8 RGB as H.264 in mp4."""
+    """Write frames (H, W, 3) uint8 RGB as H.264 in mp4; the same frames give the same bytes.
+
+    That needs one thread, as x264's output depends on their number, and ``cpu-independent``: without it, 25 encodings
+    of the same frames gave up to 4 different files.
+    """
     import av
 
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.width = stream.height = image_size
         stream.pix_fmt = "yuv420p"
-        stream.options = {"preset": "veryfast", "crf": "18"}
-        stream.thread_count = 1  # x264's output depends on the number of threads
+        stream.options = {"preset": "veryfast", "crf": "18", "x264-params": "cpu-independent=1"}
+        stream.thread_count = 1
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())

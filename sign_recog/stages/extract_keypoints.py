@@ -1,0 +1,63 @@
+"""Video -> keypoints of every clip in the manifest."""
+
+import logging
+
+from sign_recog.config import Config
+from sign_recog.console import print_table
+from sign_recog.errors import DataError
+from sign_recog.extractors.pool import Extraction, Job, extract_all
+from sign_recog.extractors.quality import measure_quality
+from sign_recog.stages import StageResult
+from sign_recog.stages.build import build
+from sign_recog.stages.run_folder import extractor_name, prepared
+from sign_recog.storage import atomic
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: Config) -> StageResult:
+    """Extract what is not finished, print a table of its quality, and count what failed.
+
+    Raises:
+        DataError: If more than ``run.max_failed_share`` of the clips failed, or the folder holds other settings' files.
+    """
+    settings, corpus = config.run, prepared(config)
+    folder = corpus.keypoints_dir(extractor_name(config))
+    if corpus.video_dir is None:
+        return StageResult(summary={"keypoints": "came with the corpus; nothing to extract", "folder": folder})
+    clips = corpus.clips[settings.shard :: settings.num_shards]
+    jobs = [Job(clip.clip_id, corpus.video_path(clip), clip.start_s, clip.end_s) for clip in clips]
+    shard = "" if settings.num_shards == 1 else f"-{settings.shard}of{settings.num_shards}"
+    done = extract_all(
+        jobs,
+        build(config.extractor),
+        folder,
+        num_workers=settings.num_workers,
+        failed_name=f"failed{shard}.tsv",
+    )
+    for clip_id, reason in done.failed.items():
+        logger.warning("%s: %s", clip_id, reason)
+    _refuse_many_failures(done, len(jobs), settings.max_failed_share, f"{folder}/failed{shard}.tsv")
+    quality = measure_quality({clip.clip_id: folder / f"{clip.clip_id}.npz" for clip in clips})
+    atomic.write_json(folder / f"quality{shard}.json", quality.to_json())
+    for title, header, rows in quality.tables():
+        print_table(title, header, rows)
+    summary = {
+        "clips": len(jobs),
+        "extracted now": done.finished,
+        "finished before": done.skipped,
+        "failed": len(done.failed),
+        "frames": done.num_frames,
+        "frames/s": round(done.num_frames / done.seconds, 1) if done.seconds else 0.0,
+        "folder": folder,
+    }
+    return StageResult(summary=summary)
+
+
+def _refuse_many_failures(done: Extraction, num_clips: int, max_failed_share: float, table: str) -> None:
+    if len(done.failed) > max_failed_share * num_clips:
+        first = next(iter(done.failed.items()))
+        raise DataError(
+            f"{len(done.failed)} of {num_clips} clips failed, more than run.max_failed_share={max_failed_share}. "
+            f"The first: {first[0]}: {first[1]} All stand in {table}; what is finished is kept."
+        )

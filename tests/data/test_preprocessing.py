@@ -1,0 +1,71 @@
+"""What the network reads, against the steps done by hand."""
+
+import numpy as np
+import pytest
+from conftest import load_config
+
+from sign_recog.data.preprocessing import KeypointPreprocessor
+from sign_recog.errors import ConfigError, DataError
+from sign_recog.landmarks.impute import impute_gaps, impute_parts
+from sign_recog.landmarks.layout import get_layout
+from sign_recog.landmarks.normalize import normalize_chest, normalize_image, normalize_neck
+from sign_recog.storage.sequences import KeypointSequence
+
+
+def preprocessor(*overrides: str) -> KeypointPreprocessor:
+    return KeypointPreprocessor(load_config("extractor.layout=holistic_543", *overrides).modality)
+
+
+def sequence(layout: str = "holistic_75", length: int = 9) -> KeypointSequence:
+    rng = np.random.default_rng(0)
+    keypoints = rng.random((length, len(get_layout(layout)), 3), dtype=np.float32)
+    keypoints[2:4, 33:54] = np.nan
+    confidence = (~np.isnan(keypoints[..., 0])).astype(np.float32)
+    meta = {"width": 640, "height": 480}
+    return KeypointSequence(keypoints, confidence, np.arange(length), get_layout(layout), meta)
+
+
+@pytest.mark.parametrize("layout", ["signon_67", "holistic_75"])
+@pytest.mark.parametrize("normalization", ["neck", "chest", "image"])
+@pytest.mark.parametrize("imputation", ["parts", "gaps"])
+def test_the_input_is_selection_imputation_normalisation_in_this_order(layout, normalization, imputation):
+    own = preprocessor(
+        f"modality.layout={layout}", f"modality.normalization={normalization}", f"modality.imputation={imputation}"
+    )
+    target, clip = get_layout(layout), sequence()
+    points = clip.keypoints[:, target.ids, :2]
+    points = impute_parts(points, target) if imputation == "parts" else impute_gaps(points, 5)
+    expected = {
+        "neck": lambda: normalize_neck(points, target),
+        "chest": lambda: normalize_chest(points, target),
+        "image": lambda: normalize_image(points, 640, 480),
+    }[normalization]()
+    found = own.network_input(*own.split(own.frames(clip, "clip")))
+    assert found.shape == (9, own.input_dim) == (9, 2 * len(target))
+    np.testing.assert_allclose(found, expected.reshape(9, -1), atol=1e-6)
+
+
+def test_velocity_and_presence_are_appended():
+    own = preprocessor("modality.velocity=true", "modality.presence=true")
+    found = own.network_input(*own.split(own.frames(sequence(), "clip")))
+    assert found.shape == (9, own.input_dim) == (9, 134 + 134 + 3)
+    np.testing.assert_allclose(found[1:, 134:268], np.diff(found[:, :134], axis=0), atol=1e-6)
+    assert not found[0, 134:268].any()
+    np.testing.assert_array_equal(found[:, 269], [1, 1, 0, 0, 1, 1, 1, 1, 1])  # the left hand is missing twice
+
+
+def test_a_hand_that_never_appears_is_zero_not_nan():
+    clip = sequence()
+    clip.keypoints[:, 54:] = np.nan
+    own = preprocessor()
+    assert not own.network_input(*own.split(own.frames(clip, "clip")))[:, 92:].any()
+
+
+def test_points_that_were_not_stored_are_asked_for():
+    with pytest.raises(ConfigError, match="needs 11 points that layout holistic_75 does not hold"):
+        preprocessor("modality.layout=fslr_78").frames(sequence(), "clip")
+
+
+def test_a_clip_without_frames_is_an_error():
+    with pytest.raises(DataError, match="holds no frame"):
+        preprocessor().frames(sequence(length=0), "clip.npz")

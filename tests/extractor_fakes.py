@@ -1,0 +1,51 @@
+"""Extractors without MediaPipe, for tests of the pool; in a module of its own, since workers import it."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from sign_recog.errors import DataError, SignRecogError
+from sign_recog.landmarks.layout import get_layout
+from sign_recog.storage.fingerprint import fingerprint
+from sign_recog.storage.sequences import KeypointSequence
+
+
+class FakeExtractor:
+    """Does what the file's first word says; any other word gives a sequence as long as the file."""
+
+    def __init__(self, **options):
+        self.options = options
+
+    def description(self):
+        return {"extractor": "fake", "version": "fake 1", "layout": "holistic_75", "options": self.options}
+
+    def extract(self, video, start_s, end_s):
+        word, *rest = video.read_text().split()
+        if word == "fail":
+            raise DataError(f"{video.name}: shows\tnobody.")
+        if word == "crash":
+            raise ZeroDivisionError("by zero")
+        if word == "unloadable":
+            raise SignRecogError("libGL.so.1 is missing.")
+        if word == "die" or (word == "die-once" and not Path(rest[0]).exists()):
+            if rest:
+                Path(rest[0]).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if word == "abort":
+            os.abort()
+        if word == "sleep":
+            time.sleep(float(rest[0]))
+        num_frames = video.stat().st_size
+        meta = {
+            "extraction": self.description(),
+            "fingerprint": fingerprint(video),
+            "start_s": start_s,
+            "end_s": end_s,
+            "process": os.getpid(),
+        }
+        keypoints = np.full((num_frames, 75, 3), len(word), np.float32)
+        times = np.arange(num_frames) * 40
+        return KeypointSequence(keypoints, np.ones((num_frames, 75)), times, get_layout("holistic_75"), meta)

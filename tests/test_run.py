@@ -1,0 +1,59 @@
+"""The program as people start it: exit codes, messages, sweeps."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import TINY, write_tiny_corpus
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
+    paths = (f"paths.data_root={tmp_path / 'data'}", f"paths.output_root={tmp_path / 'outputs'}")
+    command = [sys.executable, "run.py", *TINY, *paths, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def test_an_error_the_user_can_mend_is_one_message_and_exit_code_1(tmp_path):
+    done = run(tmp_path, "run=classify")
+    assert done.returncode == 1
+    assert "run=prepare first" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_help_answers_within_a_second():
+    done = subprocess.run(
+        [sys.executable, "run.py", "--help"], capture_output=True, text=True, cwd=ROOT, timeout=1, check=True
+    )
+    assert "Groups" in done.stdout
+
+
+def test_cfg_job_prints_the_composed_configuration(tmp_path):
+    done = run(tmp_path, "--cfg", "job")
+    assert done.returncode == 0 and "d_model: 16" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cluster", ["local", "local_parallel"])
+def test_a_sweep_over_seeds_and_its_report(tmp_path, cluster):
+    write_tiny_corpus(tmp_path / "data")
+    settings = ("trainer.max_epochs=1", "run=pipeline", "run.steps=[classify,evaluate,report]")
+    done = run(tmp_path, *settings, "--multirun", "seed=1,2", f"launcher.cluster={cluster}")
+    assert done.returncode == 0, done.stderr
+    done = run(tmp_path, "run=report", f"run.folder={tmp_path / 'outputs/tiny'}")
+    assert done.returncode == 0, done.stderr
+    (group,) = json.loads((tmp_path / "outputs/tiny/report.json").read_text())["sweep"]["groups"]
+    assert [r["seed"] for r in group["runs"]] == [1, 2]
+
+
+@pytest.mark.slow
+def test_a_failed_job_of_a_sweep_is_reported_and_the_others_run(tmp_path):
+    write_tiny_corpus(tmp_path / "data")
+    settings = ("run=classify", "trainer.max_epochs=1", "trainer.gradient_clip=null")
+    done = run(tmp_path, *settings, "--multirun", "optim.lr=1e30,1e-3")
+    assert done.returncode == 1 and "The loss is" in done.stdout + done.stderr
+    states = sorted(json.loads(p.read_text())["state"] for p in (tmp_path / "outputs").rglob("status.json"))
+    assert states == ["failed", "finished"]

@@ -101,9 +101,6 @@ class DataConfig:
         found = self.split.problems()
         if not self.name or "/" in self.name or self.name.startswith("."):
             found.append(f"data.name={self.name!r} names a folder below paths.data_root. Use a plain name.")
-        needs_source = isinstance(self.corpus, dict) and self.corpus.get("source", "") is None
-        if needs_source and self.source is None:
-            found.append("data.source=null: this corpus is read from your disk. Give data.source=/path/to/it.")
         return found
 
 

@@ -1,6 +1,8 @@
 """From a composed DictConfig to a checked Config."""
 
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -16,7 +18,7 @@ def validate(cfg: DictConfig) -> Config:
     Raises:
         ConfigError: If a value is missing, or any section's ``problems()`` is not empty.
     """
-    missing = sorted(OmegaConf.missing_keys(cfg))
+    missing = list(_missing(OmegaConf.to_container(cfg, resolve=False)))
     if missing:
         raise config_error([f"{key} has no value. Give {key}=VALUE." for key in missing])
     try:
@@ -27,6 +29,15 @@ def validate(cfg: DictConfig) -> Config:
     if found:
         raise config_error(found)
     return config
+
+
+def _missing(node: Any, prefix: str = "") -> Iterator[str]:
+    """Keys without a value; OmegaConf.missing_keys fails where another key refers to one of them."""
+    for name, value in node.items():
+        if isinstance(value, dict):
+            yield from _missing(value, f"{prefix}{name}.")
+        elif value == "???":
+            yield f"{prefix}{name}"
 
 
 def config_error(found: list[str]) -> ConfigError:

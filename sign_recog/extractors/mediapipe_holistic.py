@@ -123,7 +123,8 @@ class HolisticExtractor:
                 keypoints.append(points[ids])
                 confidence.append(scores[ids])
                 timestamps_ms.append(timestamp_ms)
-        if not any(scores[self.layout.parts["pose"]].any() for scores in confidence):
+        pose = self.layout.parts["pose"]
+        if all(np.isnan(points[pose]).all() for points in keypoints):
             raise DataError(
                 f"{video}: no person was detected in {len(confidence)} frames. Look at the clip; if it does show "
                 "someone, lower extractor.min_detection_confidence, else leave it out."

@@ -65,8 +65,13 @@ class QualityReport:
     def worst_rows(self) -> list[tuple[str, ...]]:
         """Clip, frames, share with a hand, jitter and share of frozen frames, for a table of the worst."""
         return [
-            (clip.clip_id, str(clip.num_frames), f"{100 * clip.any_hand:.1f} %", f"{clip.jitter:.5f}")
-            + (f"{100 * clip.frozen:.1f} %",)
+            (
+                clip.clip_id,
+                str(clip.num_frames),
+                f"{100 * clip.any_hand:.1f} %",
+                f"{clip.jitter:.5f}",
+                f"{100 * clip.frozen:.1f} %",
+            )
             for clip in self.worst
         ]
 

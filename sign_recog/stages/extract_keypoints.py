@@ -4,9 +4,10 @@ import logging
 
 from sign_recog.config import Config
 from sign_recog.console import print_table
+from sign_recog.data.datamodule import keypoint_path
 from sign_recog.errors import DataError
 from sign_recog.extractors.pool import Extraction, Job, extract_all
-from sign_recog.extractors.quality import measure_quality
+from sign_recog.extractors.quality import measure_all
 from sign_recog.stages import StageResult
 from sign_recog.stages.build import build
 from sign_recog.stages.run_folder import extractor_name, prepared
@@ -38,10 +39,13 @@ def run(config: Config) -> StageResult:
     for clip_id, reason in done.failed.items():
         logger.warning("%s: %s", clip_id, reason)
     _refuse_many_failures(done, len(jobs), settings.max_failed_share, f"{folder}/failed{shard}.tsv")
-    quality = measure_quality({clip.clip_id: folder / f"{clip.clip_id}.npz" for clip in clips})
-    atomic.write_json(folder / f"quality{shard}.json", quality.to_json())
-    for title, header, rows in quality.tables():
-        print_table(title, header, rows)
+    files = [(clip.clip_id, keypoint_path(folder, clip)) for clip in clips]
+    quality = measure_all((clip_id, path) for clip_id, path in files if path.exists())
+    rows = [{"measure": name, "value": value} for name, value in quality.rows()]
+    atomic.write_json(folder / f"quality{shard}.json", {**quality.to_json(), "rows": rows})
+    print_table("Quality of the keypoints", ("measure", "value"), quality.rows())
+    worst = ("clip", "frames", "with a hand", "jitter", "frozen")
+    print_table("The clips to look at", worst, quality.worst_rows())
     summary = {
         "clips": len(jobs),
         "extracted now": done.finished,

@@ -10,22 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from sign_recog.errors import DataError
+from sign_recog.video.resampling import TOLERANCE, resampled
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-# Containers round timestamps (to 1 ms in Matroska), so a frame may come up to this part of a frame late.
-_TOLERANCE = 0.25
 # A clip may end this many frames, or this share, before what the header says; beyond it, it is truncated.
 _MISSING_FRAMES, _MISSING_SHARE = 2.5, 0.02
 _SQUARE = 0.01  # pixels this close to square are left alone, since resizing by a pixel only blurs
+# FFmpeg's names of containers in which times are wrong after a seek: in MPEG program streams they were off
+# by the B-frames (FFmpeg 8), so these are decoded from their first frame.
+_CANNOT_SEEK = ("mpeg",)
 _REMEDY = "Copy or convert the video again, or leave the clip out."
 
 
@@ -85,8 +87,8 @@ class VideoReader:
     exactly those frames. ``end_s`` None, or one after the video's end, is the video's end.
 
     With ``target_fps`` the clip is resampled: output k stands at k / target_fps after the first frame
-    and shows the frame a player would show then (the latest that has begun, with the same tolerance),
-    so frames are dropped or repeated. Without it every frame comes with its own time.
+    and shows the frame a player would show then, so frames are dropped or repeated (see
+    :func:`~sign_recog.video.resampling.resampled`). Without it every frame comes with its own time.
 
     Attributes:
         info: The header.
@@ -103,7 +105,7 @@ class VideoReader:
         self.path, self.start_s, self.end_s, self.target_fps = path, start_s, end_s, target_fps
         self.num_decoded = 0
         with _opened(path) as (container, stream):
-            self.info = _read_info(path, container, stream)
+            self.info, self._first_pts = _read_info(path, container, stream)
         self._interval_s = 1.0 / self.info.fps
 
     def __iter__(self) -> Iterator[Frame]:
@@ -119,10 +121,10 @@ class VideoReader:
 
     def _timed_frames(self) -> Iterator[tuple[tuple["VideoFrame", "_Converter"], float]]:
         """The clip's frames with what makes pictures of them, and their times in seconds, the first at 0."""
-        tolerance = _TOLERANCE * self._interval_s
+        tolerance = TOLERANCE * self._interval_s
         end_s = float("inf") if self.end_s is None else self.end_s - tolerance
         first_s, video_ends_s = None, 0.0
-        with _opened(self.path) as (container, stream):
+        with _opened_at(self.path, self.start_s, self._first_pts) as (container, stream):
             convert = _Converter(stream)
             for frame, time_s, frame_ends_s in self._decoded(container, stream):
                 if time_s >= end_s:
@@ -145,18 +147,19 @@ class VideoReader:
     def _decoded(
         self, container: "InputContainer", stream: "VideoStream"
     ) -> Iterator[tuple["VideoFrame", float, float]]:
-        """Frames from the last keyframe before the clip on, with the times where each begins and ends."""
+        """Frames from where the container stands, with the times where each begins and ends."""
         import av
 
-        time_s = None
+        time_s = -self._interval_s
         try:
-            if self.start_s > 0:
-                _seek(container, stream, self.start_s)
             for frame in container.decode(stream):
+                before_s = time_s
                 if frame.pts is not None:
-                    time_s = _seconds(frame.pts - (stream.start_time or 0), stream)
-                else:  # some AVI files: a frame without a time follows the one before it
-                    time_s = 0.0 if time_s is None else time_s + self._interval_s
+                    time_s = _seconds(frame.pts - self._first_pts, stream)
+                if frame.pts is None or (time_s <= before_s and frame.dts is None):
+                    time_s = before_s + self._interval_s  # the container says nothing of this frame (AVI, MPEG)
+                elif time_s <= before_s:
+                    time_s = before_s + self._interval_s / 2  # two frames for one time: both are kept, in order
                 lasts_s = _seconds(frame.duration, stream) if frame.duration else self._interval_s
                 yield frame, time_s, time_s + lasts_s
         except av.FFmpegError as error:
@@ -174,25 +177,6 @@ class VideoReader:
                 f"{self.path}: truncated after frame {self.num_decoded} of the clip: its frames end at {ends_s:.2f} s, "
                 f"its header says {expected_s:.2f} s. {_REMEDY}"
             )
-
-
-def resampled(timed: Iterator[tuple[Any, float]], target_fps: float, interval_s: float) -> Iterator[tuple[Any, float]]:
-    """Put items on the instants k / ``target_fps``; see :class:`VideoReader` for the rule.
-
-    Args:
-        timed: Items and the times they begin at, in seconds, ascending from 0.
-        interval_s: How long the last item lasts; a quarter of it is the tolerance.
-    """
-    tolerance = _TOLERANCE * interval_s + 1e-6  # a microsecond, so that the last digit of a float decides nothing
-    count, held, ends_s = 0, None, 0.0
-    for item, begins_s in timed:
-        while held is not None and count / target_fps < begins_s - tolerance:
-            yield held, count / target_fps
-            count += 1
-        held, ends_s = item, begins_s + interval_s
-    while count / target_fps < ends_s - tolerance:
-        yield held, count / target_fps
-        count += 1
 
 
 @contextmanager
@@ -217,7 +201,40 @@ def _opened(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
         yield container, stream
 
 
-def _read_info(path: Path, container: "InputContainer", stream: "VideoStream") -> VideoInfo:
+@contextmanager
+def _opened_at(path: Path, start_s: float, first_pts: int) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    """Open at a keyframe that is shown at or before ``start_s`` if that can be found, else at the first frame."""
+    if start_s > 0:
+        with _opened(path) as (container, stream):
+            if container.format.name not in _CANNOT_SEEK and _seek(container, stream, start_s, first_pts):
+                yield container, stream
+                return
+    with _opened(path) as (container, stream):
+        yield container, stream
+
+
+def _seek(container: "InputContainer", stream: "VideoStream", start_s: float, first_pts: int) -> bool:
+    """Go to a keyframe at or before ``start_s``; False = the container cannot.
+
+    Containers search by decoding time, which B-frames set apart from the time of showing, and some
+    land late; so the frame found is looked at before it is trusted.
+    """
+    import av
+
+    target = first_pts + int(start_s / _seconds(1, stream))
+    try:
+        container.seek(target, stream=stream)
+        found = next(container.decode(stream), None)
+        if found is None or found.pts is None or found.pts > target:
+            return False
+        container.seek(target, stream=stream)
+    except av.FFmpegError:
+        return False
+    return True
+
+
+def _read_info(path: Path, container: "InputContainer", stream: "VideoStream") -> tuple[VideoInfo, int]:
+    """The header, and the time stamp of the first frame (some containers do not start at 0)."""
     import av
 
     fps = float(stream.average_rate or stream.guessed_rate or 0)
@@ -225,11 +242,12 @@ def _read_info(path: Path, container: "InputContainer", stream: "VideoStream") -
         raise DataError(f"{path}: its header gives no frame rate. {_REMEDY}")
     duration_s = _duration_s(container, stream)
     try:
-        height, width, _ = _Converter(stream)(next(container.decode(stream))).shape
+        first = next(container.decode(stream))
+        height, width, _ = _Converter(stream)(first).shape
     except (StopIteration, av.FFmpegError) as error:
         raise DataError(f"{path}: its first frame cannot be decoded. {_REMEDY}") from error
     num_frames = stream.frames or round(duration_s * fps)
-    return VideoInfo(width, height, fps, num_frames, duration_s, stream.codec_context.name)
+    return VideoInfo(width, height, fps, num_frames, duration_s, stream.codec_context.name), first.pts or 0
 
 
 def _duration_s(container: "InputContainer", stream: "VideoStream") -> float:
@@ -238,7 +256,8 @@ def _duration_s(container: "InputContainer", stream: "VideoStream") -> float:
         return _seconds(stream.duration, stream)
     if "DURATION" in stream.metadata:  # Matroska, written by FFmpeg: "00:01:02.500000000"
         hours, minutes, seconds = stream.metadata["DURATION"].split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        ends_s = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        return ends_s - _seconds(stream.start_time or 0, stream)
     if len(container.streams) == 1 and container.duration:
         return container.duration / 1_000_000  # AV_TIME_BASE
     return 0.0
@@ -246,25 +265,6 @@ def _duration_s(container: "InputContainer", stream: "VideoStream") -> float:
 
 def _seconds(ticks: int, stream: "VideoStream") -> float:
     return float(ticks * (stream.time_base or 1))
-
-
-def _seek(container: "InputContainer", stream: "VideoStream", start_s: float) -> None:
-    """Go to a keyframe that is shown at or before ``start_s``, or to the first frame.
-
-    Containers search by decoding time, which B-frames set apart from the time of showing, and some
-    land late; so the frame found is looked at before it is trusted.
-    """
-    import av
-
-    origin = stream.start_time or 0
-    target = origin + int(start_s / _seconds(1, stream))
-    try:
-        container.seek(target, stream=stream)
-        found = next(container.decode(stream), None)
-        early = found is not None and found.pts is not None and found.pts <= target
-    except av.FFmpegError:  # this container cannot search: decode from the first frame
-        early = False
-    container.seek(target if early else origin, stream=stream)
 
 
 class _Converter:

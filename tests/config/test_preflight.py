@@ -77,7 +77,7 @@ def test_an_unknown_layout_lists_the_known_ones():
 
 
 def test_missing_source_says_what_to_give():
-    assert "data.source=/path/to/it" in message("data=manifest")
+    assert "data.source has no value. Give data.source=VALUE" in message("data=manifest")
 
 
 def test_the_program_exits_with_1_and_no_traceback_in_under_a_second_and_a_half():

@@ -114,8 +114,6 @@ class ModalityConfig:
     imputation: Imputation = MISSING
     max_gap: int = MISSING  # frames; only imputation=gaps reads it
     normalization: Normalization = MISSING
-    velocity: bool = MISSING  # append frame-to-frame differences
-    presence: bool = MISSING  # append 1 = detected, 0 = filled in, for every part
 
     def problems(self) -> list[str]:
         found = []

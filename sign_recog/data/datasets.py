@@ -42,12 +42,12 @@ class KeypointDataset(Dataset):
     def __getitem__(self, item: tuple[int, int]) -> tuple[np.ndarray, int, int, str]:
         """(epoch, index) -> sequence (T, D) float32, gloss, category, clip_id."""
         epoch, index = item
-        keypoints, presence = self.preprocessor.split(self.packed[index])
+        sequence = np.array(self.packed[index])
         if self.augmentations:
-            rng = np.random.default_rng([self.seed, epoch, index])
+            keypoints, rng = self.preprocessor.unflatten(sequence), np.random.default_rng([self.seed, epoch, index])
             for augmentation in self.augmentations:
                 keypoints = augmentation(keypoints, rng)
-        sequence = self.preprocessor.network_input(keypoints, presence)
+            sequence = keypoints.reshape(len(keypoints), -1)
         return sequence, self.glosses[index], self.categories[index], self.clip_ids[index]
 
 

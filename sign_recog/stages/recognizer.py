@@ -39,7 +39,7 @@ class Recognizer:
     def recognize(self, sequence: KeypointSequence, name: str) -> dict[str, np.ndarray]:
         """Probabilities of one clip: ``gloss`` (G,), and with a category head ``category`` (K,)."""
         frames = self.preprocessor.frames(sequence, name)
-        batch = collate([(self.preprocessor.network_input(*self.preprocessor.split(frames)), 0, NO_CATEGORY, name)])
+        batch = collate([(frames, 0, NO_CATEGORY, name)])
         logits = self._forward(batch["sequence"], batch["padding_mask"])
         return {key.removesuffix("_logits"): v[0].float().softmax(0).cpu().numpy() for key, v in logits.items()}
 

@@ -19,7 +19,7 @@ class SignClassifier(pl.LightningModule):
     ``val_gloss_acc``, and with a category head ``val_category_acc``.
 
     Args:
-        build_optimizer: Parameters -> optimiser.
+        build_optimizer: Parameter groups -> optimiser. Biases, norms and other vectors are not decayed.
         build_scheduler: Optimiser, ``total_steps`` -> learning-rate scheduler, stepped after every batch.
         record: What :func:`sign_recog.storage.checkpoint.read_checkpoint` gives back; stored in every checkpoint.
     """
@@ -54,7 +54,10 @@ class SignClassifier(pl.LightningModule):
         self._step("val", batch)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        optimizer = self._build_optimizer(self.network.parameters())
+        parameters = list(self.network.parameters())
+        matrices = {"params": [p for p in parameters if p.ndim > 1]}
+        vectors = {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}
+        optimizer = self._build_optimizer([matrices, vectors])
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler = self._build_scheduler(optimizer, total_steps=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -27,7 +27,7 @@ def test_settings_without_effect_on_results_keep_the_folder(override):
     assert load(override).paths.run_dir == load().paths.run_dir
 
 
-@pytest.mark.parametrize("override", ["optim.lr=1e-5", "model=gru", "data.split.seed=9", "modality.velocity=true"])
+@pytest.mark.parametrize("override", ["optim.lr=1e-5", "model=gru", "data.split.seed=9", "modality.coordinates=3"])
 def test_settings_with_effect_change_the_folder(override):
     assert load(override).paths.run_dir != load().paths.run_dir
 

@@ -45,7 +45,7 @@ def test_all_problems_are_reported_at_once_with_key_value_and_remedy():
 
 
 def test_a_misspelt_option_names_the_right_one():
-    assert "model=transfromer: there is no such option. Did you mean transformer?" in message("model=transfromer")
+    assert "model=transfromer: there is no such option. Did you mean transformer" in message("model=transfromer")
 
 
 def test_a_misspelt_experiment_is_named():

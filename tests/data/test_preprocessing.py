@@ -40,25 +40,16 @@ def test_the_input_is_selection_imputation_normalisation_in_this_order(layout, n
         "chest": lambda: normalize_chest(points, target),
         "image": lambda: normalize_image(points, 640, 480),
     }[normalization]()
-    found = own.network_input(*own.split(own.frames(clip, "clip")))
+    found = own.frames(clip, "clip")
     assert found.shape == (9, own.input_dim) == (9, 2 * len(target))
     np.testing.assert_allclose(found, expected.reshape(9, -1), atol=1e-6)
-
-
-def test_velocity_and_presence_are_appended():
-    own = preprocessor("modality.velocity=true", "modality.presence=true")
-    found = own.network_input(*own.split(own.frames(sequence(), "clip")))
-    assert found.shape == (9, own.input_dim) == (9, 134 + 134 + 3)
-    np.testing.assert_allclose(found[1:, 134:268], np.diff(found[:, :134], axis=0), atol=1e-6)
-    assert not found[0, 134:268].any()
-    np.testing.assert_array_equal(found[:, 269], [1, 1, 0, 0, 1, 1, 1, 1, 1])  # the left hand is missing twice
 
 
 def test_a_hand_that_never_appears_is_zero_not_nan():
     clip = sequence()
     clip.keypoints[:, 54:] = np.nan
     own = preprocessor()
-    assert not own.network_input(*own.split(own.frames(clip, "clip")))[:, 92:].any()
+    assert not own.frames(clip, "clip")[:, 92:].any()
 
 
 def test_points_that_were_not_stored_are_asked_for():

@@ -40,7 +40,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_it_learns_the_drawn_movements(tiny):
     config = tiny(*LEARN)
-    assert stages.run(config).objective == 1.0
+    assert stages.run(config).objective < 0.5  # val_loss; guessing gives 1.1
     rows = metrics(Path(config.paths.run_dir))
     assert [row["epoch"] for row in rows] == [str(i) for i in range(1, 41)]
     assert float(rows[-1]["train_loss"]) < 0.6 * float(rows[0]["train_loss"])
@@ -91,7 +91,7 @@ def test_loader_processes_change_nothing(tiny, workers):
 def test_a_folder_with_other_settings_is_refused_and_the_change_named(tiny, tmp_path):
     place = f"paths.run_dir={tmp_path / 'run'}"
     stages.run(tiny("run=classify", "trainer.max_epochs=1", place))
-    with pytest.raises(ConfigError, match=r"optim.lr: 0.0003 then, 0.1 now(.|\n)*seed: 1 then, 2 now"):
+    with pytest.raises(ConfigError, match=r"optim.lr: 0.001 then, 0.1 now(.|\n)*seed: 1 then, 2 now"):
         stages.run(tiny("run=classify", "trainer.max_epochs=1", "optim.lr=0.1", "seed=2", place))
 
 

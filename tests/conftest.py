@@ -67,7 +67,8 @@ def write_tiny_corpus(data_root: Path, *, name: str = "tiny", clips_per_gloss: i
 
 TINY = (
     "data=manifest", "data.name=tiny", "data.source=unused", "augment=none", "model=transformer", "model.d_model=16",
-    "model.num_layers=1", "model.num_heads=2", "model.ffn_dim=32", "trainer.batch_size=4", "trainer.num_threads=1", "trainer.accelerator=cpu",
+    "model.num_layers=1", "model.num_heads=2", "model.ffn_dim=32", "trainer.batch_size=4",
+    "trainer.num_threads=1", "trainer.accelerator=cpu",
 )  # fmt: skip
 
 

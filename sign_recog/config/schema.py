@@ -114,11 +114,14 @@ class ModalityConfig:
     imputation: Imputation = MISSING
     max_gap: int = MISSING  # frames; only imputation=gaps reads it
     normalization: Normalization = MISSING
+    limit: float | None = MISSING  # normalised coordinates are cut to -limit..limit; null = as they are
 
     def problems(self) -> list[str]:
         found = []
         if self.coordinates not in (2, 3):
             found.append(f"modality.coordinates={self.coordinates} must be 2 (x, y) or 3 (x, y, z).")
+        if self.limit is not None and self.limit <= 0:
+            found.append(f"modality.limit={self.limit} must be above 0, or null to leave coordinates as they are.")
         if self.max_gap < 1:
             found.append(f"modality.max_gap={self.max_gap} must be at least 1 frame.")
         if self.normalization is Normalization.image and self.coordinates == 3:

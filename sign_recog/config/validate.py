@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -22,7 +22,7 @@ def validate(cfg: DictConfig) -> Config:
     if missing:
         raise config_error([f"{key} has no value. Give {key}=VALUE." for key in missing])
     try:
-        config = OmegaConf.to_object(cfg)
+        config = cast(Config, OmegaConf.to_object(cfg))
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error}") from error
     found = problems(config)

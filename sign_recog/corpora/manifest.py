@@ -46,15 +46,15 @@ def read(
         DataError: If the table lacks a column, or lines are wrong (all are named), or no video exists.
     """
     path = Path(source).expanduser().absolute()
-    columns = {ours: theirs for ours, theirs in (columns or {}).items() if theirs is not None}
-    unknown = sorted(set(columns) - set(COLUMNS))
+    renamed = {ours: theirs for ours, theirs in (columns or {}).items() if theirs is not None}
+    unknown = sorted(set(renamed) - set(COLUMNS))
     if unknown:
         raise ConfigError(f"data.corpus.columns names {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
     if path.is_dir():
-        if columns or video_dir is not None:
+        if renamed or video_dir is not None:
             raise ConfigError(f"data.source={path} is a folder, so data.corpus.columns and video_dir have no effect.")
         return _read_folder(path)
-    return _read_table(path, to_folder(video_dir or path.parent), columns)
+    return _read_table(path, to_folder(video_dir or path.parent), renamed)
 
 
 def _read_table(path: Path, video_dir: Path, columns: dict[str, str]) -> Corpus:

@@ -33,7 +33,7 @@ class KeypointPreprocessor:
         return self.frames(read_keypoints(path), str(path))
 
     def frames(self, sequence: KeypointSequence, name: str) -> np.ndarray:
-        """Return (T, V * C) float32: the layout's landmarks, gaps filled in, normalised.
+        """Return (T, V * C) float32: the layout's landmarks, gaps filled in, normalised, cut to the limit.
 
         Args:
             name: What error messages call the sequence.
@@ -53,7 +53,8 @@ class KeypointPreprocessor:
         else:
             keypoints = normalize_image(keypoints, sequence.meta["width"], sequence.meta["height"])
         # impute_gaps leaves long gaps open; the network needs numbers, and 0 is the normalised origin.
-        return np.nan_to_num(keypoints.reshape(len(keypoints), -1)).astype(np.float32)
+        flat = np.nan_to_num(keypoints.reshape(len(keypoints), -1)).astype(np.float32)
+        return flat if m.limit is None else flat.clip(-m.limit, m.limit)
 
     def unflatten(self, frames: np.ndarray) -> np.ndarray:
         """Return (T, D) as landmarks (T, V, C), a view."""

@@ -133,8 +133,7 @@ def _finished(content: dict[str, Any], settings: TrainerConfig) -> bool:
 
 def _refuse_changed_settings(config: Config, stored: dict[str, Any], folder: Path) -> None:
     """A folder given by hand may hold a training with other settings; naming them beats mixing them."""
-    now, before = (_flat(identity.settings_of(c)) for c in (plain(config), stored))
-    now["seed"], before["seed"] = config.seed, stored["seed"]
+    now, before = (_flat({**identity.settings_of(c), "seed": c["seed"]}) for c in (plain(config), stored))
     changed = [
         f"{key}: {before.get(key)} then, {now.get(key)} now"
         for key in sorted(now.keys() | before.keys())

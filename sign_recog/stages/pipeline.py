@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from importlib import import_module
+from typing import Any
 
 from sign_recog.config import Config
 from sign_recog.console import print_summary
@@ -13,7 +14,8 @@ logger = logging.getLogger(__name__)
 
 def run(config: Config) -> StageResult:
     """Run ``run.steps``; the objective is that of the last step that has one."""
-    objective, summary = None, {}
+    objective: float | None = None
+    summary: dict[str, Any] = {}
     for number, name in enumerate(config.run.steps, start=1):
         logger.info("step %d of %d: %s", number, len(config.run.steps), name)
         settings = getattr(config.run, name)

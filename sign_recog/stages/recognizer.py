@@ -1,6 +1,7 @@
 """A checkpoint ready for use: the network, its preprocessing and its labels."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,7 +17,6 @@ from sign_recog.errors import CheckpointError
 from sign_recog.stages.build import build
 from sign_recog.storage.checkpoint import Checkpoint
 from sign_recog.storage.sequences import KeypointSequence
-from sign_recog.types import Logits
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Recognizer:
         logits = self._forward(batch["sequence"], batch["padding_mask"])
         return {key.removesuffix("_logits"): v[0].float().softmax(0).cpu().numpy() for key, v in logits.items()}
 
-    def _forward(self, sequence: torch.Tensor, padding_mask: torch.Tensor) -> Logits:
+    def _forward(self, sequence: torch.Tensor, padding_mask: torch.Tensor) -> dict[str, torch.Tensor]:
         return self.network(sequence.to(self.device), padding_mask.to(self.device))
 
 
@@ -54,7 +54,7 @@ def load_recognizer(checkpoint: Checkpoint) -> Recognizer:
         CheckpointError: If the weights do not fit the network the checkpoint describes.
     """
     schema = OmegaConf.structured(ModalityConfig)
-    modality = OmegaConf.to_object(OmegaConf.merge(schema, checkpoint.config["modality"]))
+    modality = cast(ModalityConfig, OmegaConf.to_object(OmegaConf.merge(schema, checkpoint.config["modality"])))
     preprocessor = KeypointPreprocessor(modality)
     vocabulary = Vocabulary(tuple(checkpoint.glosses), tuple(checkpoint.categories))
     network = build(

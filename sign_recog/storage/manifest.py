@@ -54,8 +54,18 @@ def write_manifest(path: Path, clips: list[Clip]) -> None:
     for clip in clips:
         end_s = "" if clip.end_s is None else f"{clip.end_s:g}"
         writer.writerow(
-            [clip.clip_id, clip.video, f"{clip.start_s:g}", end_s, clip.split, clip.signer, clip.gloss, clip.category,
-             clip.text, *(clip.extra.get(name, "") for name in extra)]
+            [
+                clip.clip_id,
+                clip.video,
+                f"{clip.start_s:g}",
+                end_s,
+                clip.split,
+                clip.signer,
+                clip.gloss,
+                clip.category,
+                clip.text,
+                *(clip.extra.get(name, "") for name in extra),
+            ]
         )
     atomic.write_text(path, buffer.getvalue())
 

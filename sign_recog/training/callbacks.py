@@ -37,7 +37,8 @@ class MetricsCsv(pl.Callback):
     """
 
     def __init__(self, path: Path):
-        self._path, self._rows, self._start = path, [], 0.0
+        self._path, self._start = path, 0.0
+        self._rows: list[dict[str, Any]] = []
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._start = time.perf_counter()

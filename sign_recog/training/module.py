@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from sign_recog.data.vocabulary import NO_CATEGORY
@@ -53,14 +54,15 @@ class SignClassifier(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._step("val", batch)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         parameters = list(self.network.parameters())
         matrices = {"params": [p for p in parameters if p.ndim > 1]}
         vectors = {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}
         optimizer = self._build_optimizer([matrices, vectors])
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler = self._build_scheduler(optimizer, total_steps=steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        stepped: LRSchedulerConfigType = {"scheduler": scheduler, "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": stepped}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}

@@ -17,7 +17,11 @@ def build_trainer(settings: TrainerConfig, folder: Path, loggers: list[Logger]) 
     """Return a Trainer that writes metrics.csv and checkpoints/{best,last}.ckpt into ``folder``."""
     _quiet()
     # Checkpoints are written when an epoch and its validation are over, so a resumed run starts a whole epoch.
-    whole_epoch: dict[str, Any] = {"dirpath": folder / "checkpoints", "save_on_train_epoch_end": True, "enable_version_counter": False}
+    whole_epoch: dict[str, Any] = {
+        "dirpath": folder / "checkpoints",
+        "save_on_train_epoch_end": True,
+        "enable_version_counter": False,
+    }
     callbacks: list[pl.Callback] = [
         FiniteLoss(),
         MetricsCsv(folder / "metrics.csv"),

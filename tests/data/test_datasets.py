@@ -12,13 +12,15 @@ from sign_recog.errors import DataError
 from sign_recog.landmarks.augment import Jitter, Resample
 from sign_recog.storage.corpus import open_corpus
 
+CHANGES = (Resample(), Jitter(0.1))
+
 
 @pytest.fixture
 def loader_of(tiny, tmp_path):
     tiny()
     corpus = open_corpus(tmp_path / "data/tiny")
 
-    def build(num_workers: int = 0, seed: int = 1, augmentations=(Resample(), Jitter(0.1))):
+    def build(num_workers: int = 0, seed: int = 1, augmentations=CHANGES):
         clips, _ = with_keypoints(corpus, "train", "mediapipe_holistic")
         vocabulary = Vocabulary.from_clips(clips)
         dataset = build_dataset(

@@ -30,7 +30,10 @@ def sequence(layout: str = "holistic_75", length: int = 9) -> KeypointSequence:
 @pytest.mark.parametrize("imputation", ["parts", "gaps"])
 def test_the_input_is_selection_imputation_normalisation_in_this_order(layout, normalization, imputation):
     own = preprocessor(
-        f"modality.layout={layout}", f"modality.normalization={normalization}", f"modality.imputation={imputation}"
+        f"modality.layout={layout}",
+        f"modality.normalization={normalization}",
+        f"modality.imputation={imputation}",
+        "modality.limit=null",
     )
     target, clip = get_layout(layout), sequence()
     points = clip.keypoints[:, target.ids, :2]
@@ -60,3 +63,9 @@ def test_points_that_were_not_stored_are_asked_for():
 def test_a_clip_without_frames_is_an_error():
     with pytest.raises(DataError, match="holds no frame"):
         preprocessor().frames(sequence(length=0), "clip.npz")
+
+
+def test_coordinates_are_cut_to_the_limit_and_no_other():
+    whole, cut = (preprocessor(f"modality.limit={limit}").frames(sequence(), "clip") for limit in ("null", "1.5"))
+    assert np.abs(whole).max() > 1.5
+    np.testing.assert_array_equal(cut, whole.clip(-1.5, 1.5))

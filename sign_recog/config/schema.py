@@ -114,6 +114,7 @@ class ModalityConfig:
     imputation: Imputation = MISSING
     max_gap: int = MISSING  # frames; only imputation=gaps reads it
     normalization: Normalization = MISSING
+    presence: bool = MISSING  # append, for every part, 1 = detected and 0 = filled in
     limit: float | None = MISSING  # normalised coordinates are cut to -limit..limit; null = as they are
 
     def problems(self) -> list[str]:

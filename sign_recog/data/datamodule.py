@@ -7,11 +7,12 @@ from torch.utils.data import DataLoader
 
 from sign_recog.config.identity import digest
 from sign_recog.config.schema import ModalityConfig
-from sign_recog.data.datasets import Augmentation, KeypointDataset, collate
+from sign_recog.data.datasets import KeypointDataset, collate
 from sign_recog.data.preprocessing import KeypointPreprocessor
 from sign_recog.data.samplers import BucketBatchSampler
 from sign_recog.data.vocabulary import Vocabulary
 from sign_recog.errors import DataError
+from sign_recog.landmarks.augment import Augmentation
 from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.manifest import Clip
 from sign_recog.storage.packed import open_packed

@@ -1,16 +1,15 @@
 """Clips as network input, and batches of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from sign_recog.data.preprocessing import KeypointPreprocessor
+from sign_recog.landmarks.augment import Augmentation
 from sign_recog.storage.packed import PackedSequences
 from sign_recog.types import Batch
-
-Augmentation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 class KeypointDataset(Dataset):
@@ -44,10 +43,8 @@ class KeypointDataset(Dataset):
         epoch, index = item
         sequence = np.array(self.packed[index])
         if self.augmentations:
-            keypoints, rng = self.preprocessor.unflatten(sequence), np.random.default_rng([self.seed, epoch, index])
-            for augmentation in self.augmentations:
-                keypoints = augmentation(keypoints, rng)
-            sequence = keypoints.reshape(len(keypoints), -1)
+            rng = np.random.default_rng([self.seed, epoch, index])
+            sequence = self.preprocessor.augmented(sequence, self.augmentations, rng)
         return sequence, self.glosses[index], self.categories[index], self.clip_ids[index]
 
 

@@ -80,7 +80,8 @@ def extract_all(
 
     A clip is finished when its file can be read as a whole and was made with the same extractor settings
     from the same span of the same video (see :func:`~sign_recog.storage.fingerprint.fingerprint`; where
-    the video is gone, its file stands). Interrupted at any moment, what is finished stays finished.
+    the video is gone, its file stands). Interrupted at any moment, what is finished stays finished; of a
+    clip that fails no file is left.
 
     Writes ``<out_dir>/<clip_id>.npz``, ``extraction.json`` (the extractor's description) and, if any clip
     failed, a table of clip_id and reason.
@@ -110,6 +111,7 @@ def extract_all(
                     finished, num_frames = finished + 1, num_frames + outcome.num_frames
                 else:
                     failed[job.clip_id] = outcome.error
+                    _output(job, out_dir).unlink(missing_ok=True)  # what is left from before is not of this video
                 rate = num_frames / (time.monotonic() - started)
                 bar.set_postfix_str(f"{rate:.1f} frames/s, {len(failed)} failed", refresh=False)
                 bar.update()

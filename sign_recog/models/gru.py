@@ -25,9 +25,9 @@ class SignGRU(nn.Module):
         input_dim: int,
         num_glosses: int,
         num_categories: int,
-        hidden1: int = 16,
-        hidden2: int = 12,
-        dropout: float = 0.3,
+        hidden1: int,
+        hidden2: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.gru1 = nn.GRU(input_dim, hidden1, batch_first=True)

@@ -64,13 +64,13 @@ class SignTransformer(nn.Module):
         input_dim: int,
         num_glosses: int,
         num_categories: int,
-        d_model: int = 256,
-        num_layers: int = 4,
-        num_heads: int = 8,
-        ffn_dim: int = 1024,
-        dropout: float = 0.1,
-        head_dropout: float = 0.1,
-        pooling: Pooling = "mean",
+        d_model: int,
+        num_layers: int,
+        num_heads: int,
+        ffn_dim: int,
+        dropout: float,
+        head_dropout: float,
+        pooling: Pooling,
     ) -> None:
         super().__init__()
         if pooling not in ("mean", "max", "cls"):

@@ -6,6 +6,7 @@ from conftest import load_config
 
 from sign_recog.data.preprocessing import KeypointPreprocessor
 from sign_recog.errors import ConfigError, DataError
+from sign_recog.landmarks.augment import HandDropout, Mirror, Resample
 from sign_recog.landmarks.impute import impute_gaps, impute_parts
 from sign_recog.landmarks.layout import get_layout
 from sign_recog.landmarks.normalize import normalize_chest, normalize_image, normalize_neck
@@ -34,6 +35,7 @@ def test_the_input_is_selection_imputation_normalisation_in_this_order(layout, n
         f"modality.normalization={normalization}",
         f"modality.imputation={imputation}",
         "modality.limit=null",
+        "modality.presence=false",
     )
     target, clip = get_layout(layout), sequence()
     points = clip.keypoints[:, target.ids, :2]
@@ -48,11 +50,33 @@ def test_the_input_is_selection_imputation_normalisation_in_this_order(layout, n
     np.testing.assert_allclose(found, expected.reshape(9, -1), atol=1e-6)
 
 
+def test_presence_says_which_parts_were_filled_in():
+    without, own = preprocessor("modality.presence=false"), preprocessor()
+    found = own.frames(sequence(), "clip")
+    np.testing.assert_array_equal(found[:, :134], without.frames(sequence(), "clip"))
+    assert found.shape == (9, own.input_dim) == (9, 134 + 3)
+    np.testing.assert_array_equal(found[:, 135], [1, 1, 0, 0, 1, 1, 1, 1, 1])  # the left hand is missing twice
+
+
+def test_presence_follows_its_part_through_random_changes():
+    own, rng = preprocessor(), np.random.default_rng(0)
+    frames = own.frames(sequence(), "clip")
+    mirrored = own.augmented(frames, [Mirror(own.layout, p=1)], rng)
+    np.testing.assert_array_equal(mirrored[:, 136], frames[:, 135])  # what was left is right now
+    np.testing.assert_array_equal(mirrored[:, 135], frames[:, 136])
+    np.testing.assert_allclose(own.augmented(mirrored, [Mirror(own.layout, p=1)], rng), frames)
+    slow = own.augmented(frames, [Resample(slowest=0.5, fastest=0.5)], rng)
+    assert slow.shape == (18, 137)
+    np.testing.assert_allclose(slow[[0, -1]], frames[[0, -1]], atol=1e-6)
+    dropped = own.augmented(frames, [HandDropout(own.layout, p=1)], rng)
+    assert sorted(dropped[:, 135:].sum(0) == 0) == [False, True]
+
+
 def test_a_hand_that_never_appears_is_zero_not_nan():
     clip = sequence()
     clip.keypoints[:, 54:] = np.nan
     own = preprocessor()
-    assert not own.frames(clip, "clip")[:, 92:].any()
+    assert not own.frames(clip, "clip")[:, 92:134].any()
 
 
 def test_points_that_were_not_stored_are_asked_for():

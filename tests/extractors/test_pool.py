@@ -78,6 +78,14 @@ def test_finished_clips_are_skipped_and_others_are_not(tmp_path):
     assert len(read_keypoints(out / "damaged.npz").timestamps_ms) == len("three")
 
 
+def test_a_clip_that_fails_now_leaves_no_file_of_before(tmp_path):
+    jobs = make_jobs(tmp_path, a="fine", b="fine")
+    run(jobs, tmp_path / "out")
+    (tmp_path / "b.mp4").write_text("fail")
+    assert set(run(jobs, tmp_path / "out").failed) == {"b"}
+    assert set(times(tmp_path / "out")) == {"a.npz"}
+
+
 def test_another_span_of_the_same_video_is_not_finished(tmp_path):
     (job,) = make_jobs(tmp_path, a="fine")
     run([job], tmp_path / "out")

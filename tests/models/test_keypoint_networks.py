@@ -2,21 +2,30 @@
 
 import pytest
 import torch
+from hydra.utils import get_class
+from omegaconf import OmegaConf
 from torch import nn
 
+from sign_recog import cli
 from sign_recog.errors import ConfigError
-from sign_recog.models.conv_transformer import ConvTransformer
-from sign_recog.models.gru import SignGRU
 from sign_recog.models.heads import Heads, masked_max, masked_mean
-from sign_recog.models.transformer import SignTransformer, sinusoidal_positions
+from sign_recog.models.transformer import sinusoidal_positions
 
 SMALL = {"d_model": 32, "num_heads": 4, "ffn_dim": 64}
+
+
+def from_conf(name: str, **settings) -> nn.Module:
+    """The network of conf/model/<name>.yaml, with ``settings`` in place of its own."""
+    node = OmegaConf.to_container(OmegaConf.load(cli.CONF_DIR / "model" / f"{name}.yaml"))
+    return get_class(node.pop("_target_"))(**{**node, **settings})
+
+
 NETWORKS = {
-    "transformer_mean": lambda **kw: SignTransformer(pooling="mean", num_layers=2, **SMALL, **kw),
-    "transformer_max": lambda **kw: SignTransformer(pooling="max", num_layers=2, **SMALL, **kw),
-    "transformer_cls": lambda **kw: SignTransformer(pooling="cls", num_layers=2, **SMALL, **kw),
-    "conv_transformer": lambda **kw: ConvTransformer(num_stages=2, **SMALL, **kw),
-    "gru": SignGRU,
+    "transformer_mean": lambda **kw: from_conf("transformer", pooling="mean", num_layers=2, **SMALL, **kw),
+    "transformer_max": lambda **kw: from_conf("transformer", pooling="max", num_layers=2, **SMALL, **kw),
+    "transformer_cls": lambda **kw: from_conf("transformer", pooling="cls", num_layers=2, **SMALL, **kw),
+    "conv_transformer": lambda **kw: from_conf("conv_transformer", num_stages=2, **SMALL, **kw),
+    "gru": lambda **kw: from_conf("gru", **kw),
 }
 every = pytest.mark.parametrize("name", NETWORKS)
 
@@ -120,7 +129,7 @@ def test_embeddings_on_the_way_have_their_shapes_and_lead_to_the_logits(name):
 
 
 def test_the_default_transformer_has_the_size_of_fslrs():
-    network = SignTransformer(input_dim=156, num_glosses=105, num_categories=10)
+    network = from_conf("transformer", input_dim=156, num_glosses=105, num_categories=10)
     layer = 4 * 256 * 256 + 4 * 256 + 2 * 256 * 1024 + 1024 + 256 + 4 * 256
     heads = 2 * (256 * 128 + 128) + 128 * (105 + 10) + 105 + 10
     expected = 156 * 256 + 256 + 2 * 256 + 4 * layer + 2 * 256 + heads
@@ -128,7 +137,7 @@ def test_the_default_transformer_has_the_size_of_fslrs():
 
 
 def test_layers_start_from_different_weights():
-    network = SignTransformer(input_dim=4, num_glosses=2, num_categories=0, num_layers=2, **SMALL)
+    network = from_conf("transformer", input_dim=4, num_glosses=2, num_categories=0, num_layers=2, **SMALL)
     assert not torch.equal(network.layers[0].linear1.weight, network.layers[1].linear1.weight)
 
 
@@ -144,12 +153,12 @@ def test_positions_are_those_of_the_paper():
 @pytest.mark.parametrize("sizes", [{"d_model": 30, "num_heads": 4}, {"d_model": 9, "num_heads": 3}])
 def test_a_width_the_heads_cannot_share_is_refused(sizes):
     with pytest.raises(ConfigError, match=r"model\.d_model"):
-        SignTransformer(input_dim=4, num_glosses=2, num_categories=0, **sizes)
+        from_conf("transformer", input_dim=4, num_glosses=2, num_categories=0, **sizes)
 
 
 def test_an_unknown_pooling_is_refused():
     with pytest.raises(ConfigError, match="Use mean, max or cls"):
-        SignTransformer(input_dim=4, num_glosses=2, num_categories=0, pooling="median")
+        from_conf("transformer", input_dim=4, num_glosses=2, num_categories=0, pooling="median")
 
 
 def test_pooling_looks_only_at_valid_frames():
@@ -167,7 +176,7 @@ def test_heads_without_hidden_layer_are_linear():
 
 
 def test_recurrent_weights_start_orthogonal_and_biases_at_zero():
-    network = SignGRU(input_dim=20, num_glosses=2, num_categories=0)
+    network = from_conf("gru", input_dim=20, num_glosses=2, num_categories=0)
     for gru in (network.gru1, network.gru2):
         for gate in gru.weight_hh_l0.chunk(3):
             torch.testing.assert_close(gate @ gate.T, torch.eye(len(gate)), atol=1e-5, rtol=0)

@@ -177,7 +177,7 @@ def _check_keypoints(
     except UNREADABLE_NPZ as error:
         return [problem("keypoints_unreadable", f"{path}: {error!r}. Delete it and extract the clip again.")], None
     found = [problem(kind, detail) for kind, detail in _faults(sequence, path, min_frames, max_missing_hands)]
-    return found, (sequence.layout.name, str(sequence.meta.get("extractor", "")))
+    return found, (sequence.layout.name, str(sequence.meta.get("extraction", sequence.meta.get("extractor", ""))))
 
 
 def _faults(sequence: KeypointSequence, path: Path, min_frames: int, max_missing_hands: float) -> list[tuple[str, str]]:

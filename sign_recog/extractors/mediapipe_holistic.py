@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from sign_recog import opencv
 from sign_recog.errors import ConfigError, DataError, SignRecogError
 from sign_recog.landmarks.layout import NUM_FACE, NUM_HAND, NUM_POSE, get_layout
 from sign_recog.storage.fingerprint import fingerprint
@@ -222,13 +223,13 @@ def _import_mediapipe() -> tuple[Path, Any, Any]:
         from mediapipe.python import solution_base
         from mediapipe.python.solutions import holistic  # noqa: F401  # registers the messages the graph holds
     except ImportError as error:
-        if ".so" in str(error):
-            remedy = (
-                "On Debian or Ubuntu: apt-get install libgl1 libglib2.0-0 (OpenCV, which MediaPipe imports, needs them)"
-            )
+        if ".so" in str(error):  # a library that OpenCV, which MediaPipe imports, misses
+            remedy = opencv.remedy()
         else:
-            remedy = "Run pip install -e . in the project's folder, which installs the version this project is made for"
-        raise SignRecogError(f"MediaPipe cannot be loaded: {error}. {remedy}.") from error
+            remedy = (
+                "Run pip install -e . in the project's folder, which installs the version this project is made for."
+            )
+        raise SignRecogError(f"MediaPipe cannot be loaded: {error}. {remedy}") from error
     return Path(mediapipe.__file__).parent, calculator_pb2, solution_base
 
 

@@ -40,7 +40,12 @@ def run(config: Config) -> StageResult:
         logger.warning("%s: %s", clip_id, reason)
     _refuse_many_failures(done, len(jobs), settings.max_failed_share, f"{folder}/failed{shard}.tsv")
     files = [(clip.clip_id, keypoint_path(folder, clip)) for clip in clips]
-    quality = measure_all((clip_id, path) for clip_id, path in files if path.exists())
+    files = [(clip_id, path) for clip_id, path in files if path.exists()]
+    if not files:
+        raise DataError(
+            f"None of {len(jobs)} clips could be extracted. Their reasons stand in {folder}/failed{shard}.tsv."
+        )
+    quality = measure_all(files)
     rows = [{"measure": name, "value": value} for name, value in quality.rows()]
     atomic.write_json(folder / f"quality{shard}.json", {**quality.to_json(), "rows": rows})
     print_table("Quality of the keypoints", ("measure", "value"), quality.rows())

@@ -12,6 +12,7 @@ from sign_recog.config import Config
 from sign_recog.corpora.annotation import VIDEO_SUFFIXES
 from sign_recog.errors import CheckpointError, DataError
 from sign_recog.landmarks.draw import draw_label, draw_skeleton
+from sign_recog.opencv import require_opencv
 from sign_recog.stages import StageResult
 from sign_recog.stages.build import build
 from sign_recog.stages.recognizer import Recognizer, load_recognizer
@@ -34,6 +35,8 @@ def run(config: Config) -> StageResult:
     settings = config.run
     recognizer = load_recognizer(read_checkpoint(checkpoint_path(config, settings.checkpoint)))
     inputs = _inputs(Path(settings.input))
+    if settings.overlay:
+        require_opencv()
     folder = run_dir(config) / "predictions" if settings.output_dir is None else Path(settings.output_dir)
     extractor_settings = recognizer.checkpoint.config["extractor"]
     extractor = None

@@ -184,7 +184,7 @@ def test_a_model_outside_the_wheel_is_named(mediapipe, clip):
     [
         (
             "libGL.so.1: cannot open shared object file: No such file or directory",
-            "apt-get install libgl1 libglib2.0-0",
+            "opencv-contrib-python-headless==",
         ),
         ("cannot import name 'solution_base'", "pip install -e ."),
     ],

@@ -23,6 +23,7 @@ from sign_recog.corpora.synthetic.signer import Signer, draw_signer
 from sign_recog.corpora.synthetic.signs import Sign, build_lexicon, sign_at
 from sign_recog.errors import ConfigError, DataError
 from sign_recog.landmarks.layout import get_layout
+from sign_recog.opencv import require_opencv
 from sign_recog.storage import atomic
 from sign_recog.storage.manifest import SPLITS, Clip
 from sign_recog.storage.sequences import KeypointSequence, read_meta, write_keypoints
@@ -113,6 +114,7 @@ def read(
         for take in range(takes_per_gloss)
     ]
     missing = [take for take in takes if not _is_rendered(take, out_dir)]
+    require_opencv()
     _render_all(missing, out_dir, _num_cores() if num_workers is None else num_workers)
     return Corpus([_describe(take) for take in takes], video_dir=out_dir / "clips")
 

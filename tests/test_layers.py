@@ -7,8 +7,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "sign_recog"
 LAYERS = [
-    "errors", "types", "console", "opencv", "torchvision_operators", "landmarks", "config", "video", "storage", "corpora",
-    "data", "models", "extractors", "evaluation", "training", "stages", "cli",
+    "errors", "types", "console", "opencv", "torchvision_operators", "landmarks", "config", "video", "storage",
+    "corpora", "data", "models", "extractors", "evaluation", "training", "stages", "cli",
 ]  # fmt: skip
 HEAVY = {"torch", "mediapipe", "cv2", "av", "transformers", "torchvision", "wandb", "matplotlib", "sklearn"}
 

@@ -245,6 +245,11 @@ class Config:
                 "trainer.monitor=val_category_acc needs a category head, but loss.category_weight=0. "
                 "Raise loss.category_weight, or monitor val_gloss_acc."
             )
+        if self.modality.normalization is Normalization.image and self.augment:
+            found.append(
+                "modality.normalization=image keeps the image's corner as origin, but augmentations mirror and turn about "
+                "the body's. Use augment=none, or modality.normalization=neck."
+            )
         if not self.name or self.name.startswith(("/", ".")):
             found.append(f"name={self.name!r} names a folder below paths.output_root. Use a plain name.")
         return found

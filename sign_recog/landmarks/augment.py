@@ -7,12 +7,12 @@ After ``normalize_neck`` and ``normalize_chest`` body and hands are centred on p
 each part about 0 is the same as turning the whole picture.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
+from sign_recog.errors import ConfigError
 from sign_recog.landmarks.layout import Layout
 
 
@@ -34,32 +34,16 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class Compose(Augmentation):
-    """Apply ``steps`` one after another."""
-
-    steps: Sequence[Augmentation]
-
-    def _change(self, keypoints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        for step in self.steps:
-            keypoints = step(keypoints, rng)
-        return keypoints
-
-
-@dataclass(frozen=True)
 class Mirror(Augmentation):
     """Swap left and right: a left-handed signer.
 
     Equal to mirroring the picture before normalisation, because the origin is the middle of the body.
-
-    Attributes:
-        centre_x: Where the mirror stands: 0 for origins on the body, 0.5 after ``normalize_image``.
 
     Raises:
         ConfigError: If the layout has points without a known partner.
     """
 
     layout: Layout
-    centre_x: float = 0.0
 
     def __post_init__(self) -> None:
         _ = self._partner  # so that an unsuitable layout is refused here, not at the first clip
@@ -70,7 +54,7 @@ class Mirror(Augmentation):
 
     def _change(self, keypoints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         mirrored = keypoints[:, self._partner]
-        mirrored[..., 0] = 2 * self.centre_x - mirrored[..., 0]
+        mirrored[..., 0] = -mirrored[..., 0]
         return mirrored
 
 
@@ -115,14 +99,23 @@ class PartAffine(Augmentation):
 class Yaw(Augmentation):
     """Turn the signer about the vertical axis by up to ``degrees``, as a camera beside them sees it.
 
-    Needs a third channel. MediaPipe's z has about the scale of x.
+    MediaPipe's z has about the scale of x.
+
+    Attributes:
+        coordinates: ``modality.coordinates``, which must be 3.
+
+    Raises:
+        ConfigError: If there is no z.
     """
 
     degrees: float
+    coordinates: int
+
+    def __post_init__(self) -> None:
+        if self.coordinates != 3:
+            raise ConfigError(f"Yaw needs x, y and z, but modality.coordinates={self.coordinates}. Use 3.")
 
     def _change(self, keypoints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        if keypoints.shape[2] < 3:
-            raise ValueError(f"Yaw needs x, y and z, got {keypoints.shape[2]} channels. Use modality.coordinates=3.")
         angle = np.deg2rad(rng.uniform(-self.degrees, self.degrees))
         x, z = keypoints[..., 0], keypoints[..., 2]
         turned = keypoints.copy()
@@ -179,8 +172,8 @@ class Resample(Augmentation):
     linearly. At least two frames remain.
     """
 
-    slowest: float = 0.5
-    fastest: float = 1.5
+    slowest: float
+    fastest: float
 
     def _change(self, keypoints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if len(keypoints) < 2:
@@ -206,7 +199,7 @@ class TimeWarp(Augmentation):
 class Crop(Augmentation):
     """Keep a random stretch of ``min_share`` to all of the frames, at least one."""
 
-    min_share: float = 0.8
+    min_share: float
 
     def _change(self, keypoints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         num_frames = max(1, round(len(keypoints) * rng.uniform(self.min_share, 1)))
@@ -218,7 +211,7 @@ class Crop(Augmentation):
 class FrameDrop(Augmentation):
     """Leave out each frame with probability ``share``; one is kept at least, and the order stays."""
 
-    share: float = 0.1
+    share: float
 
     def _change(self, keypoints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         keep = rng.random(len(keypoints)) >= self.share

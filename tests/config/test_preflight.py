@@ -72,6 +72,10 @@ def test_a_layout_that_the_extraction_does_not_hold_is_refused():
     assert "modality.layout=fslr_78" in message("modality.layout=fslr_78", "extractor.layout=holistic_75")
 
 
+def test_augmentations_need_an_origin_on_the_body():
+    assert "Use augment=none" in message("modality.normalization=image")
+
+
 def test_an_unknown_layout_lists_the_known_ones():
     assert "holistic_543" in message("modality.layout=holistic_76")
 

@@ -12,7 +12,7 @@ from sign_recog.errors import DataError
 from sign_recog.landmarks.augment import Jitter, Resample
 from sign_recog.storage.corpus import open_corpus
 
-CHANGES = (Resample(), Jitter(0.1))
+CHANGES = (Resample(0.5, 1.5), Jitter(0.1))
 
 
 @pytest.fixture

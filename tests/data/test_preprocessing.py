@@ -14,7 +14,7 @@ from sign_recog.storage.sequences import KeypointSequence
 
 
 def preprocessor(*overrides: str) -> KeypointPreprocessor:
-    return KeypointPreprocessor(load_config("extractor.layout=holistic_543", *overrides).modality)
+    return KeypointPreprocessor(load_config("extractor.layout=holistic_543", "augment=none", *overrides).modality)
 
 
 def sequence(layout: str = "holistic_75", length: int = 9) -> KeypointSequence:

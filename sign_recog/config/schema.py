@@ -72,6 +72,7 @@ class SplitConfig:
     val_share: float = MISSING
     test_share: float = MISSING
     seed: int = MISSING
+    drop_partial_glosses: bool = MISSING  # leave out glosses that a split lacks; they are named
 
     def problems(self) -> list[str]:
         if self.strategy is SplitStrategy.given:
@@ -95,6 +96,7 @@ class DataConfig:
     corpus: Any = MISSING  # the reader: _target_ and its settings
     glosses: list[str] | None = MISSING  # keep only these; null = all
     exclude_glosses: list[str] = MISSING
+    categories: list[str] | None = MISSING  # keep only glosses of these; null = all
     split: SplitConfig = field(default_factory=SplitConfig)
 
     def problems(self) -> list[str]:
@@ -108,7 +110,6 @@ class DataConfig:
 class ModalityConfig:
     """What the network reads, made from keypoint files in this order of fields."""
 
-    kind: str = MISSING
     layout: str = MISSING  # landmark layout, landmarks/layout.py
     coordinates: int = MISSING  # 2 = x and y; 3 = x, y and z
     imputation: Imputation = MISSING
@@ -247,7 +248,7 @@ class Config:
             )
         if self.modality.normalization is Normalization.image and self.augment:
             found.append(
-                "modality.normalization=image keeps the image's corner as origin, but augmentations mirror and turn about "
+                "modality.normalization=image keeps the image's corner as origin, but augmentations turn clips about "
                 "the body's. Use augment=none, or modality.normalization=neck."
             )
         if not self.name or self.name.startswith(("/", ".")):

@@ -97,6 +97,21 @@ def select_glosses(
     return kept
 
 
+def select_categories(clips: Sequence[Clip], include: Iterable[str] | None) -> list[Clip]:
+    """Return the clips of the categories ``include``; None = all.
+
+    Raises:
+        DataError: If a name is none of the clips' categories, with the closest names.
+    """
+    if include is None:
+        return list(clips)
+    known, wanted = {clip.category for clip in clips} - {""}, set(include)
+    if unknown := sorted(wanted - known):
+        head = f"{len(unknown)} categories are not in the corpus, which has {len(known)}. Correct data.categories."
+        raise DataError(listing(head, [f"{name!r}{_closest(name, known)}" for name in unknown]))
+    return [clip for clip in clips if clip.category in wanted]
+
+
 def drop_partial_glosses(clips: Sequence[Clip]) -> list[Clip]:
     """Return the clips whose gloss is in every split that has clips."""
     splits_of = defaultdict(set)

@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from sign_recog.config.identity import SECTIONS
 from sign_recog.errors import DataError
 
 RUN_FILES = ("config.yaml", "metrics.json", "status.json")
 _SEED_FOLDER = re.compile(r"seed(\d+)")
 MIN_SEEDS = 3  # with 2, Student's t interval is 9 deviations wide on either side
-# Parts of a configuration that name or place a run; the rest decides its result.
-NOT_SETTINGS = ("seed", "name", "paths", "run", "launcher", "logger", "hydra")
 
 
 @dataclass
@@ -248,7 +247,7 @@ def _read_config(path: Path) -> tuple[dict[str, Any], str]:
 def _differing_settings(groups: list[Group]) -> list[dict[str, Any]]:
     """For each group the settings in which some groups differ; a key that a group lacks is left out."""
     configs = [next((run.config for run in [*g.runs, *g.unfinished] if run.config), {}) for g in groups]
-    keys = sorted({k for config in configs for k in config if k.partition(".")[0] not in NOT_SETTINGS})
+    keys = sorted({k for config in configs for k in config if k.partition(".")[0] in SECTIONS})
     known = [config for config in configs if config]
     differ = [
         key

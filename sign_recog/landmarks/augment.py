@@ -165,6 +165,18 @@ class HandDropout(Augmentation):
 
 
 @dataclass(frozen=True)
+class PoseDropout(Augmentation):
+    """Set the pose to 0 throughout; a clip without hands so becomes one in which nobody was found."""
+
+    layout: Layout
+
+    def _change(self, keypoints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        dropped = keypoints.copy()
+        dropped[:, self.layout.parts["pose"]] = 0
+        return dropped
+
+
+@dataclass(frozen=True)
 class Resample(Augmentation):
     """Play the clip ``slowest`` to ``fastest`` times as fast: T frames become about T / speed.
 

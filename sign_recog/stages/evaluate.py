@@ -117,21 +117,25 @@ def _metrics(
             "signers": len({clip.signer for clip in clips} - {""}),
             "split_strategy": corpus.info["settings"]["split"]["strategy"],
         },
-        "examples": [_example(predictions, i) for i in pick_examples(predictions, right=4, wrong=4)],
+        "examples": _examples(predictions),
         "provenance": provenance(trained.config["seed"]),
     }
 
 
-def _example(predictions: Predictions, index: int) -> dict[str, Any]:
-    answer = int(predictions.predicted[index])
-    return {
-        "clip_id": predictions.clip_ids[index],
-        "signer": predictions.signers[index],
-        "gloss": predictions.glosses[predictions.gloss_targets[index]],
-        "predicted": predictions.glosses[answer],
-        "probability": float(predictions.probabilities[index, answer]),
-        "rank": int(predictions.ranks[index]),
-    }
+def _examples(predictions: Predictions) -> list[dict[str, Any]]:
+    """The surest right and wrong answers, for the report's pictures."""
+    probabilities, ranks, predicted = predictions.probabilities, predictions.ranks, predictions.predicted
+    return [
+        {
+            "clip_id": predictions.clip_ids[i],
+            "signer": predictions.signers[i],
+            "gloss": predictions.glosses[predictions.gloss_targets[i]],
+            "predicted": predictions.glosses[predicted[i]],
+            "probability": float(probabilities[i, predicted[i]]),
+            "rank": int(ranks[i]),
+        }
+        for i in pick_examples(predictions, right=4, wrong=4)
+    ]
 
 
 def _refuse_other_extraction(trained: Checkpoint, folder: Path) -> None:

@@ -8,9 +8,17 @@ from tqdm import tqdm
 from sign_recog.config import Config
 from sign_recog.corpora.base import Corpus
 from sign_recog.corpora.check import content_hashes
-from sign_recog.corpora.splits import assign_splits, gloss_coverage, leakage, select_glosses
+from sign_recog.corpora.splits import (
+    assign_splits,
+    drop_partial_glosses,
+    gloss_coverage,
+    leakage,
+    select_categories,
+    select_glosses,
+)
 from sign_recog.data.datamodule import keypoint_path
 from sign_recog.data.vocabulary import Vocabulary
+from sign_recog.errors import DataError
 from sign_recog.stages import StageResult
 from sign_recog.stages.build import build
 from sign_recog.stages.run_folder import corpus_dir, extractor_name, plain
@@ -30,11 +38,19 @@ def run(config: Config) -> StageResult:
     """
     data, folder = config.data, corpus_dir(config)
     corpus: Corpus = build(data.corpus, out_dir=folder)
-    clips = select_glosses(corpus.clips, data.glosses, data.exclude_glosses)
+    clips = select_categories(corpus.clips, data.categories)
+    clips = select_glosses(clips, data.glosses, data.exclude_glosses)
     split = data.split
     clips = assign_splits(
         clips, split.strategy.value, val_share=split.val_share, test_share=split.test_share, seed=split.seed
     )
+    if split.drop_partial_glosses:
+        everywhere = drop_partial_glosses(clips)
+        if dropped := sorted({clip.gloss for clip in clips} - {clip.gloss for clip in everywhere}):
+            corpus.notes.append(f"{len(dropped)} glosses are left out, since a split lacks them: {', '.join(dropped)}.")
+        clips = everywhere
+    if not clips:
+        raise DataError("No clip is left. Change data.split or data.split.drop_partial_glosses.")
     clips.sort(key=lambda clip: (SPLITS.index(clip.split), clip.clip_id))
     vocabulary = Vocabulary.from_clips(clip for clip in clips if clip.split == "train")
     if vocabulary.glosses:

@@ -21,6 +21,7 @@ EVERY = [
     augment.Shift(LAYOUT, size=0.2),
     augment.Jitter(sigma=0.01),
     augment.HandDropout(LAYOUT),
+    augment.PoseDropout(LAYOUT),
     augment.Resample(0.5, 1.5),
     augment.TimeWarp(size=0.2),
     augment.Crop(min_share=0.5),
@@ -175,6 +176,12 @@ def test_frame_drop_leaves_out_its_share_in_order():
 @by_name
 def test_a_clip_of_one_frame_survives(change):
     assert len(change(clip(num_frames=1), np.random.default_rng(0))) == 1
+
+
+def test_pose_dropout_leaves_the_hands():
+    dropped = augment.PoseDropout(LAYOUT)(clip(), np.random.default_rng(0))
+    assert not dropped[:, LAYOUT.parts["pose"]].any()
+    np.testing.assert_array_equal(dropped[:, 33:], clip()[:, 33:])
 
 
 def test_a_layout_that_cannot_be_mirrored_is_refused_at_once():

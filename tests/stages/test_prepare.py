@@ -79,3 +79,28 @@ def test_a_missing_or_empty_source_is_said(tmp_path, source):
     columns = [f"data.corpus.columns.{name}=null" for name in ("video", "gloss", "signer")]
     with pytest.raises(DataError, match=r"no such file|holds no|has no|no video|one subfolder"):
         stages.run(prepare(tmp_path, tmp_path, f"data.source={tmp_path / source}", *columns))
+
+
+def test_glosses_that_a_split_lacks_are_dropped_and_named(originals, tmp_path):
+    text = (originals / "labels.csv").read_text().splitlines()
+    splits = ["train", "train", "val", "val", "test", "test"] * 2
+    rows = [f"{line},{'train' if ',c,' in line else s}" for line, s in zip(text[1:], splits, strict=True)]
+    (originals / "labels.csv").write_text("\n".join([text[0] + ",split", *rows]) + "\n")
+    stages.run(prepare(originals, tmp_path, "data.split.drop_partial_glosses=true", "data.exclude_glosses=[a]"))
+    assert {c.gloss for c in read_manifest(tmp_path / "data/own/manifest.tsv")} == {"b"}
+    notes = json.loads((tmp_path / "data/own/corpus.json").read_text())["notes"]
+    assert "1 glosses are left out, since a split lacks them: c." in notes
+
+
+def test_a_selection_of_categories(tmp_path):
+    settings = ("run=prepare", "data.corpus.num_glosses=3", "data.corpus.num_signers={train: 1, val: 1, test: 1}")
+    places = (f"paths.data_root={tmp_path / 'data'}", f"paths.output_root={tmp_path / 'outputs'}")
+    small = (*settings, *places, "data.corpus.image_size=160")
+    stages.run(load_config(*small))
+    before = read_manifest(tmp_path / "data/synthetic/manifest.tsv")
+    category = before[0].category
+    stages.run(load_config(*small, f"data.categories=[{category}]"))
+    clips = read_manifest(tmp_path / "data/synthetic/manifest.tsv")
+    assert {c.category for c in clips} == {category} and 0 < len(clips) < len(before)
+    with pytest.raises(DataError, match=r"Correct data.categories"):
+        stages.run(load_config(*small, "data.categories=[none]"))

@@ -144,10 +144,11 @@ def inside(folder: Path, name: str) -> Path:
     Raises:
         DataError: If ``name`` leads out of ``folder``.
     """
-    path = Path(os.path.normpath(folder / name))
-    if not path.is_relative_to(os.path.normpath(folder)):
+    top = os.path.normpath(folder)
+    path = Path(os.path.normpath(os.path.join(top, name)))  # noqa: PTH118 - an absolute name stays absolute
+    if not path.is_relative_to(top):
         raise DataError(f"{name!r} leads out of {folder}. A data file may only name files in its own folder.")
-    return path
+    return folder / path.relative_to(top)
 
 
 def split_counts(clips: list[Clip]) -> dict[str, int]:

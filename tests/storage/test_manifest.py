@@ -86,3 +86,11 @@ def test_links_that_the_user_laid_are_followed(tmp_path):
 @pytest.mark.parametrize("name", ["नमस्ते", "안녕 1", "a.b-c_d/e f", "clip_0089_how are you"])
 def test_letters_of_any_script_are_plain_names(name):
     check_clip_id(name)
+
+
+def test_a_folder_may_be_given_by_a_way_around(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "here").mkdir()
+    folder = tmp_path / "here" / ".." / "corpus"
+    assert inside(folder, "a/b.mp4") == folder / "a/b.mp4"
+    assert inside(folder, str(tmp_path / "corpus/b.mp4")) == folder / "b.mp4"

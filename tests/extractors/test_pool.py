@@ -148,8 +148,10 @@ def group_ends(group, within_s):
 
 
 INTERRUPTED = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test runner in the background may pass on "ignore"
 sys.path.insert(0, {tests!r})
 from extractor_fakes import FakeExtractor
 from sign_recog.extractors.pool import Job, extract_all

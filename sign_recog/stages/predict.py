@@ -37,7 +37,7 @@ def run(config: Config) -> StageResult:
     inputs = _inputs(Path(settings.input))
     if settings.overlay:
         require_opencv()
-    folder = run_dir(config) / "predictions" if settings.output_dir is None else Path(settings.output_dir)
+    folder = _output_dir(config, recognizer.checkpoint.path)
     extractor_settings = recognizer.checkpoint.config["extractor"]
     extractor = None
     failed: list[tuple[str, str]] = []
@@ -69,6 +69,14 @@ def run(config: Config) -> StageResult:
     if len(answers) == 1:
         summary |= {"gloss": first["gloss"], "probability": first["probability"]}
     return StageResult(summary=summary)
+
+
+def _output_dir(config: Config, checkpoint: Path) -> Path:
+    """What is given; else in the checkpoint's run folder, or for a checkpoint outside a run in this command's."""
+    if config.run.output_dir is not None:
+        return Path(config.run.output_dir)
+    in_run = checkpoint.parent.name == "checkpoints"
+    return (checkpoint.parents[1] if in_run else run_dir(config)) / "predictions"
 
 
 def _inputs(path: Path) -> list[Path]:

@@ -61,6 +61,14 @@ def test_nothing_to_recognise_is_an_error(trained, tmp_path, name, words):
         predict(trained, tmp_path / name, tmp_path / "out")
 
 
+def test_results_lie_beside_the_run_that_the_checkpoint_is_from(trained, tmp_path):
+    folder = Path(trained("run=classify", *FEW).paths.run_dir)
+    source = tmp_path / "data/tiny/keypoints/mediapipe_holistic/up/7.npz"
+    checkpoint = folder / "checkpoints" / "best.ckpt"
+    stages.run(trained("run=predict", f"run.input={source}", f"run.checkpoint={checkpoint}", "seed=9"))
+    assert (folder / "predictions" / "7.json").exists()
+
+
 def test_no_input_is_refused_before_work(tiny):
     with pytest.raises(ConfigError, match=r"run.input=null"):
         tiny("run=predict")

@@ -60,8 +60,8 @@ def read_keypoints(path: Path) -> KeypointSequence:
     Raises:
         DataError: If the file is damaged, holds pickled objects, or its arrays do not fit together.
     """
-    arrays = _read_arrays(path, ("keypoints", "confidence", "timestamps_ms", "meta"))
-    meta = _meta(path, arrays["meta"])
+    arrays = read_arrays(path, ("keypoints", "confidence", "timestamps_ms", "meta"))
+    meta = read_json_meta(path, arrays["meta"])
     name = meta.get("layout")
     if not isinstance(name, str) or name not in LAYOUTS:
         raise DataError(f"{path}: unknown landmark layout {name!r}; known: {', '.join(LAYOUTS)}. {_REMEDY}")
@@ -89,10 +89,11 @@ def read_meta(path: Path) -> dict[str, Any]:
     Raises:
         DataError: As :func:`read_keypoints`.
     """
-    return _meta(path, _read_arrays(path, ("meta",))["meta"])
+    return read_json_meta(path, read_arrays(path, ("meta",))["meta"])
 
 
-def _meta(path: Path, content: np.ndarray) -> dict[str, Any]:
+def read_json_meta(path: Path, content: np.ndarray) -> dict[str, Any]:
+    """The JSON object in a file's ``meta``; DataError if it is none."""
     try:
         meta = json.loads(str(content))
     except json.JSONDecodeError as error:
@@ -102,7 +103,8 @@ def _meta(path: Path, content: np.ndarray) -> dict[str, Any]:
     return meta
 
 
-def _read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The arrays called ``names`` of an ``.npz`` without pickled objects; DataError if one is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
             missing = [name for name in names if name not in file.files]
@@ -110,6 +112,6 @@ def _read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
                 raise DataError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(file.files)}. {_REMEDY}")
             return {name: file[name] for name in names}
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file. Run run=extract_keypoints first.") from error
+        raise DataError(f"{path}: no such file. Make it with run=extract_keypoints or run=extract_features.") from error
     except UNREADABLE_NPZ as error:
         raise DataError(f"{path}: cannot be read as .npz without pickled objects ({error}). {_REMEDY}") from error

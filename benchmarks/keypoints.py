@@ -37,6 +37,8 @@ SETTINGS = {
     "min_detection_confidence": 0.5,
     "min_tracking_confidence": 0.5,
     "smooth_landmarks": True,
+    "sharpen": None,
+    "background": None,
 }
 
 

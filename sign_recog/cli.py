@@ -8,7 +8,7 @@ from pathlib import Path
 
 CONF_DIR = Path(__file__).parents[1] / "conf"
 _MULTIRUN = ("--multirun", "-m")
-_DEFAULT = re.compile(r"^  (?:- (?P<group>\w+): (?P<option>\S+)|# (?P<extra>\w+):)(?:  #)? (?P<line>.+)$", re.M)
+_DEFAULT = re.compile(r"^  (?:- (?P<group>\w+): (?P<option>\S+)|# (?P<extra>[\w/]+):)(?:  #)? (?P<line>.+)$", re.M)
 
 
 def checked_arguments(arguments: list[str]) -> list[str]:
@@ -74,17 +74,20 @@ def help_text() -> str:
         "",
         "Groups (* = default):",
     ]
+    defaults: dict[str, str] = {}
     for match in _DEFAULT.finditer((CONF_DIR / "config.yaml").read_text(encoding="utf-8")):
-        group = match["group"] or match["extra"]
+        group, option = match["group"] or match["extra"], match["option"] or ""
+        defaults[group] = defaults.get(option[2:-1], option)  # ${modality} = that group's choice
         options = sorted(path.stem for path in (CONF_DIR / group).glob("*.yaml"))
-        shown = " ".join(f"{name}*" if name == match["option"] else name for name in options)
-        lines += [f"  {group:<11} {match['line']}", f"  {'':<11}   {shown}"]
+        shown = " ".join(f"{name}*" if name == defaults[group] else name for name in options)
+        lines += [f"  {group:<14} {match['line']}", f"  {'':<14}   {shown}"]
     lines += [
         "",
         "Examples:",
         "  python run.py                                                  the built-in demonstration",
         "  python run.py data=manifest data.source=clips data.name=mine   your own videos, one folder a gloss",
         "  python run.py +experiment=synthetic_keypoints --multirun seed=1,2,3 launcher.cluster=local",
+        "  python run.py data=manifest data.source=clips.csv +sweep=kfold_signer   a training a fold, unseen signers",
         "  python run.py run=predict run.input=clip.mp4 run.checkpoint=outputs/.../best.ckpt",
         "",
         "  --cfg job      print the composed configuration and stop",

@@ -17,3 +17,7 @@ class DataError(SignRecogError):
 
 class CheckpointError(SignRecogError):
     """A checkpoint is missing, damaged, or made for other inputs."""
+
+
+class Stopped(SignRecogError):
+    """Ctrl-C or a signal ended the work, which can be taken up again."""

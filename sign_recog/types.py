@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 class Batch(TypedDict):
     """Clips padded to the longest of them."""
 
-    sequence: "Tensor"  # (B, T, D) float32, zero where padded
+    sequence: "Tensor"  # (B, T, D) float32, or frames (B, T, 3, H, W) uint8; zero where padded
     padding_mask: "Tensor"  # (B, T) bool, True = padding
     gloss: "Tensor"  # (B,) int64, index into the vocabulary's glosses
     category: "Tensor"  # (B,) int64, index into its categories; -1 = none
+    language: "Tensor"  # (B,) int64, index into its languages; 0 where there is only one
     clip_id: list[str]
 
 

@@ -20,17 +20,20 @@ def test_data() -> Path:
 GLOSSES = ("up", "round", "across")
 
 
-def write_tiny_corpus(data_root: Path, *, name: str = "tiny", clips_per_gloss: int = 8) -> Path:
-    """A prepared corpus of drawn movements, without videos: 3 glosses, disjoint signers, lengths 8 to 19."""
+def write_tiny_corpus(config, *, clips_per_gloss: int = 8) -> Path:
+    """The prepared corpus that ``config.data`` names: drawn movements, 3 glosses, disjoint signers, lengths 8 to 19."""
     import numpy as np
 
     from sign_recog.landmarks.layout import get_layout
+    from sign_recog.stages.run_folder import corpus_dir, corpus_root
     from sign_recog.storage import atomic
     from sign_recog.storage.corpus import corpus_info_path
     from sign_recog.storage.manifest import Clip, write_manifest
     from sign_recog.storage.sequences import KeypointSequence, write_keypoints
 
-    folder, layout, clips = data_root / name, get_layout("holistic_75"), []
+    root, folder, layout, clips = corpus_root(config), corpus_dir(config), get_layout("holistic_75"), []
+    if corpus_info_path(folder).exists():
+        return folder
     for g, gloss in enumerate(GLOSSES):
         for i in range(clips_per_gloss):
             rng = np.random.default_rng([g, i])
@@ -53,16 +56,39 @@ def write_tiny_corpus(data_root: Path, *, name: str = "tiny", clips_per_gloss: i
             clip = Clip(f"{gloss}/{i}", split=split, signer=f"{split}{i}", gloss=gloss, category=f"kind{g // 2}")
             meta = {"clip_id": clip.clip_id, "width": 640, "height": 480, "fps": 25}
             sequence = KeypointSequence(keypoints.astype(np.float32), confidence, np.arange(length) * 40, layout, meta)
-            write_keypoints(folder / "keypoints" / "mediapipe_holistic" / f"{clip.clip_id}.npz", sequence)
+            write_keypoints(root / "keypoints" / "mediapipe_holistic" / f"{clip.clip_id}.npz", sequence)
             clips.append(clip)
     write_manifest(folder / "manifest.tsv", clips)
     splits = {}
     for split in ("train", "val", "test"):
         own = [c for c in clips if c.split == split]
         splits[split] = {"clips": len(own), "signers": len({c.signer for c in own}), "glosses": len(GLOSSES)}
-    info = {"name": name, "video_dir": None, "splits": splits, "notes": [], "warnings": [], "leakage": []}
+    info = {"name": "tiny", "video_dir": None, "splits": splits, "notes": [], "warnings": [], "leakage": [], "given": []}
     atomic.write_json(corpus_info_path(folder), info | {"settings": {"split": {"strategy": "given"}}})
     return folder
+
+
+def write_fsl105(folder: Path) -> Path:
+    """labels.csv and .npz of 3 glosses in 2 categories, 10 clips each, by 6 signers."""
+    import json
+
+    import numpy as np
+
+    folder.mkdir()
+    lines = ["file,gloss,cat,occluded,signer"]
+    for i in range(30):
+        rng, frames = np.random.default_rng(i), 4 + i % 3
+        np.savez(
+            folder / f"{i}.npz",
+            X=rng.random((frames, 156), dtype=np.float32),
+            X2048=rng.random((frames, 2048), dtype=np.float32),
+            mask=rng.random((frames, 78)) < 0.9,
+            timestamps_ms=np.arange(frames, dtype=np.int64) * 33,
+            meta=np.array(json.dumps({"video": f"{i}.mp4", "target_fps": 30})),
+        )
+        lines.append(f"{i},{i % 3},{i % 3 // 2},{i % 2},S{i // 5}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder / "labels.csv"
 
 
 TINY = (
@@ -86,10 +112,10 @@ def load_config(*overrides: str):
 @pytest.fixture
 def tiny(tmp_path):
     """A function from overrides to the configuration of a small run on the drawn corpus."""
-    write_tiny_corpus(tmp_path / "data")
-
     def configure(*overrides: str):
         paths = (f"paths.data_root={tmp_path / 'data'}", f"paths.output_root={tmp_path / 'outputs'}")
-        return load_config(*TINY, *paths, *overrides)
+        config = load_config(*TINY, *paths, *overrides)
+        write_tiny_corpus(config)
+        return config
 
     return configure

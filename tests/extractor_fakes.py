@@ -1,4 +1,4 @@
-"""Extractors without MediaPipe, for tests of the pool; in a module of its own, since workers import it."""
+"""Extractors without MediaPipe and large networks; in a module of their own, since workers import it."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sign_recog.errors import DataError, SignRecogError
+from sign_recog.extractors.base import NetworkExtractor
 from sign_recog.landmarks.layout import get_layout
 from sign_recog.storage.fingerprint import fingerprint
 from sign_recog.storage.sequences import KeypointSequence
@@ -49,3 +50,40 @@ class FakeExtractor:
         keypoints = np.full((num_frames, 75, 3), len(word), np.float32)
         times = np.arange(num_frames) * 40
         return KeypointSequence(keypoints, np.ones((num_frames, 75)), times, get_layout("holistic_75"), meta)
+
+
+class ColourExtractor(NetworkExtractor):
+    """The mean colour of a window, times a weight, as a network whose forward passes are counted."""
+
+    def __init__(self, *, seconds=0.0, **settings):
+        super().__init__(**COLOUR_SETTINGS | settings)
+        self.batch_sizes, self.seconds = [], seconds
+
+    def version(self):
+        return "colour 1"
+
+    def build(self):
+        from torch import nn
+
+        return nn.Linear(3, 3)
+
+    @property
+    def head(self):
+        return ("classifier.",)
+
+    def forward(self, network, frames):
+        self.batch_sizes.append(len(frames))
+        time.sleep(self.seconds)
+        return network(frames.float().mean((1, 2, 3)))
+
+
+COLOUR_SETTINGS = {
+    "window": 1,
+    "stride": 1,
+    "image_size": 8,
+    "target_fps": None,
+    "batch_size": 4,
+    "precision": "32",
+    "device": "cpu",
+    "weights": None,
+}

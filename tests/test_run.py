@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import TINY, write_tiny_corpus
+from conftest import TINY, load_config, write_fsl105, write_tiny_corpus
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,7 +39,7 @@ def test_cfg_job_prints_the_composed_configuration(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("cluster", ["local", "local_parallel"])
 def test_a_sweep_over_seeds_and_its_report(tmp_path, cluster):
-    write_tiny_corpus(tmp_path / "data")
+    write_tiny_corpus(load_config(*TINY, f"paths.data_root={tmp_path / 'data'}"))
     settings = ("trainer.max_epochs=1", "run=pipeline", "run.steps=[classify,evaluate,report]")
     done = run(tmp_path, *settings, "--multirun", "seed=1,2", f"launcher.cluster={cluster}")
     assert done.returncode == 0, done.stderr
@@ -51,9 +51,28 @@ def test_a_sweep_over_seeds_and_its_report(tmp_path, cluster):
 
 @pytest.mark.slow
 def test_a_failed_job_of_a_sweep_is_reported_and_the_others_run(tmp_path):
-    write_tiny_corpus(tmp_path / "data")
+    write_tiny_corpus(load_config(*TINY, f"paths.data_root={tmp_path / 'data'}"))
     settings = ("run=classify", "trainer.max_epochs=1", "trainer.gradient_clip=null")
     done = run(tmp_path, *settings, "--multirun", "optim.lr=1e30,1e-3")
     assert done.returncode == 1 and "The loss is" in done.stdout + done.stderr
     states = sorted(json.loads(p.read_text())["state"] for p in (tmp_path / "outputs").rglob("status.json"))
     assert states == ["failed", "finished"]
+
+
+@pytest.mark.slow
+def test_one_setting_runs_a_cross_validation_with_unseen_signers(tmp_path):
+    source = write_fsl105(tmp_path / "originals")
+    paths = (f"paths.data_root={tmp_path / 'data'}", f"paths.output_root={tmp_path / 'outputs'}")
+    settings = ("data=fsl105", f"data.source={source}", "modality=features", "augment=none", "extractor=inception_v3")
+    fast = ("model=gru", "trainer.max_epochs=1", "trainer.accelerator=cpu", "run.steps=[prepare,classify,evaluate]")
+    command = [sys.executable, "run.py", *settings, *fast, *paths, "+sweep=kfold_vs_kfold_signer", "data.split.folds=3"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    done = run(tmp_path, "run=report", f"run.folder={tmp_path / 'outputs/fsl105'}")
+    assert done.returncode == 0, done.stderr
+    sweep = json.loads((tmp_path / "outputs/fsl105/report.json").read_text())["sweep"]
+    assert [group["folds"]["pooled"]["num_clips"] for group in sweep["groups"]] == [30, 30]
+    assert {len(group["folds"]["folds"]) for group in sweep["groups"]} == {3}
+    assert [gap["paired"] for gap in sweep["gaps"]] == [True]
+    assert len(list((tmp_path / "data/fsl105/manifests").iterdir())) == 6
+    assert len(list((tmp_path / "data/fsl105/features/given").glob("*.npz"))) == 30  # shared by the folds

@@ -10,14 +10,17 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-SECTIONS = ("data", "modality", "augment", "extractor", "model", "optim", "scheduler", "loss", "trainer")
+SECTIONS = ("data", "modality", "augment", "extractor", "model", "optim", "scheduler", "loss", "trainer", "transfer")
 # How fast, not what: a run may be resumed with other values of these.
-WITHOUT_EFFECT = (("trainer", "num_workers"), ("trainer", "num_threads"), ("trainer", "accelerator"))
+WITHOUT_EFFECT = (
+    *(("trainer", name) for name in ("num_workers", "num_threads", "accelerator", "keep")),
+    *(("extractor", name) for name in ("batch_size", "device")),
+)
 
 
 def settings_of(config: dict[str, Any]) -> dict[str, Any]:
     """The part of a plain configuration that decides a run's result, seed aside."""
-    settings = {section: config[section] for section in SECTIONS}
+    settings = {section: config.get(section, {}) for section in SECTIONS}
     for section, key in WITHOUT_EFFECT:
         settings[section] = {name: value for name, value in settings[section].items() if name != key}
     return settings

@@ -78,10 +78,18 @@ def _jobs(overrides: list[Override]) -> Iterator[list[tuple[Override, Any]]]:
 
 def _problems_of_group_choice(choice: list[tuple[Override, Any]], values: list[Override]) -> list[str]:
     try:
-        base = compose("config", [_group_override(o, value) for o, value in choice])
+        base = compose("config", [_group_override(o, value) for o, value in choice], return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         return [f"{error}"]
-    found = []
+    swept = _swept_by_option(base, values)
+    found = [
+        f"{o.input_line}: a sweep of {o.key_or_group} was chosen with +sweep=. Leave one of the two out."
+        for o in values
+        if o.key_or_group in {other.key_or_group for other in swept}
+    ]
+    values = [*values, *swept]
+    with open_dict(base):
+        del base["hydra"]
     for job in itertools.islice(_jobs(values), MOST_JOBS):
         cfg = base.copy()
         problems = [p for o, value in job for p in _set(cfg, o, value)]
@@ -93,6 +101,17 @@ def _problems_of_group_choice(choice: list[tuple[Override, Any]], values: list[O
             problems.append(_first_line(error))
         found += problems
     return found
+
+
+def _swept_by_option(base: DictConfig, values: list[Override]) -> list[Override]:
+    """What a file of conf/sweep runs over; Hydra reads it from hydra.sweeper.params, once ``values`` are set."""
+    cfg = base.copy()
+    for override in values:
+        if not override.is_sweep_override():
+            _set(cfg, override, override.value())
+    sweeper: Any = OmegaConf.to_container(cfg.hydra.sweeper, resolve=True)
+    params = sweeper.get("params") or {}
+    return OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()])
 
 
 def _group_override(override: Override, value: Any) -> str:

@@ -9,7 +9,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sign_recog.config.schema import Config
 from sign_recog.errors import ConfigError
-from sign_recog.landmarks.layout import get_layout
 
 
 def validate(cfg: DictConfig) -> Config:
@@ -46,12 +45,10 @@ def config_error(found: list[str]) -> ConfigError:
 
 
 def problems(config: Config) -> list[str]:
-    """All contradictions: within each section, between sections, and between layouts."""
+    """All contradictions: within each section, and between sections."""
     sections = [getattr(config, f.name) for f in fields(config)]
     found = [p for s in sections if is_dataclass(s) and hasattr(s, "problems") for p in s.problems()]
     found += config.problems()
-    try:
-        get_layout(config.modality.layout).index_in(get_layout(config.extractor["layout"]))
-    except ConfigError as error:
-        found.append(f"modality.layout={config.modality.layout}: {error}")
-    return found
+    if not config.run.reads_modality:
+        sections.remove(config.modality)
+    return found + [p for s in sections if hasattr(s, "contradictions") for p in s.contradictions(config)]

@@ -58,7 +58,12 @@ def to_clip_id(name: str) -> str:
 
 def without_video_suffix(name: str) -> str:
     """Return ``name`` without a video's suffix; other dots are part of the name."""
-    return str(Path(name).with_suffix("")) if Path(name).suffix.lower() in VIDEO_SUFFIXES else name
+    return without_suffix(name, VIDEO_SUFFIXES)
+
+
+def without_suffix(name: str, suffixes: Sequence[str]) -> str:
+    """Return ``name`` without its suffix if that is one of ``suffixes`` (in lower case)."""
+    return str(Path(name).with_suffix("")) if Path(name).suffix.lower() in suffixes else name
 
 
 def to_relative(folder: Path, name: str) -> str:
@@ -142,21 +147,29 @@ def _check_length(*names: str) -> None:
         raise ValueError(f"the name {long[0][:40]!r}... is longer than {_MAX_NAME} bytes.")
 
 
-def keep_existing(path: Path, clips: list[Clip], video_dir: Path) -> tuple[list[Clip], list[str]]:
-    """Leave out the clips whose video is not in ``video_dir``; the note says how many and which.
+def keep_existing(
+    path: Path,
+    clips: list[Clip],
+    folder: Path,
+    *,
+    what: str = "video",
+    remedy: str = "Set data.corpus.video_dir to the folder that the names in the table start from.",
+) -> tuple[list[Clip], list[str]]:
+    """Leave out the clips whose file ``Clip.video`` is not in ``folder``; the note says how many and which.
+
+    Args:
+        what: What the files are called.
+        remedy: What to do if there is none.
 
     Raises:
-        DataError: If no video exists.
+        DataError: If no file exists.
     """
-    missing = [clip.video for clip in clips if not (video_dir / clip.video).is_file()]
+    missing = [clip.video for clip in clips if not (folder / clip.video).is_file()]
     if not missing:
         return clips, []
     first = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
     if len(missing) == len(clips):
-        raise DataError(
-            f"{path}: none of its {len(clips)} videos is in {video_dir} (looked for {first}). "
-            "Set data.corpus.video_dir to the folder that the names in the table start from."
-        )
+        raise DataError(f"{path}: none of its {len(clips)} {what}s is in {folder} (looked for {first}). {remedy}")
     absent = set(missing)
-    note = f"{len(missing)} of {len(clips)} clips are left out: their video is not in {video_dir} ({first})."
+    note = f"{len(missing)} of {len(clips)} clips are left out: their {what} is not in {folder} ({first})."
     return [clip for clip in clips if clip.video not in absent], [note]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sign_recog.storage.features import FeatureSequence
 from sign_recog.storage.manifest import Clip
 from sign_recog.storage.sequences import KeypointSequence
 
@@ -18,10 +19,16 @@ class Corpus:
         clips: One a labelled span; ``split`` is empty where the annotation gives none.
         video_dir: The folder that ``Clip.video`` is relative to; None = the corpus has no videos.
         keypoints: For corpora that come as arrays: a clip's landmarks, written by ``run=prepare``.
+        features: The same for vectors of a frozen network or a sensor; a corpus may have both.
+        gloss_ids, category_ids: Number -> name, where the annotation numbers its labels; data.glosses and
+            data.categories may then name either, and a name wins over a number.
         notes: What the user should know, one sentence each (an assumption made, rows left out).
     """
 
     clips: list[Clip]
     video_dir: Path | None = None
     keypoints: Callable[[Clip], KeypointSequence] | None = None
+    features: Callable[[Clip], FeatureSequence] | None = None
+    gloss_ids: dict[str, str] = field(default_factory=dict)
+    category_ids: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

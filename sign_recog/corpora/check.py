@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from sign_recog.errors import DataError
+from sign_recog.storage.features import read_features
 from sign_recog.storage.manifest import SPLITS, Clip, inside
 from sign_recog.storage.sequences import UNREADABLE_NPZ, KeypointSequence, read_keypoints
 from sign_recog.video.reader import probe, read_frames
@@ -38,7 +39,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What is wrong with a corpus, and what was looked at: ``counts`` of clips, videos, keypoint_files, bad_clips."""
+    """What is wrong with a corpus, and what was looked at: ``counts`` of clips, videos, *_files and bad_clips."""
 
     problems: list[Problem]
     counts: dict[str, int]
@@ -48,27 +49,30 @@ def check_corpus(
     clips: Sequence[Clip],
     video_dir: Path | None,
     keypoints_dir: Path | None,
+    features_dir: Path | None,
     *,
     decode: bool,
     min_frames: int,
     max_missing_hands: float,
     num_workers: int | None,
 ) -> CheckResult:
-    """Check labels, videos and keypoint files of all ``clips``; nothing stops at the first problem.
+    """Check labels, videos, keypoint and feature files of all ``clips``; nothing stops at the first problem.
+
+    A corpus needs only one of the three kinds of files.
 
     Args:
         video_dir: None = the corpus has no videos, and none are asked for.
-        keypoints_dir: Folder of ``<clip_id>.npz``; None = nothing is extracted yet, and none are asked for.
+        keypoints_dir, features_dir: Folders of ``<clip_id>.npz``; None = there are none, and none are asked for.
         decode: Decode every frame of a video; False = read its header only.
         min_frames: A clip with fewer frames is named.
         max_missing_hands: A clip is named if neither hand was found in more than this share of its frames.
         num_workers: Threads (decoding and unpacking run outside Python's lock); 0 = none, None = one a core.
     """
     problems = _check_labels(clips)
-    counts = {"clips": len(clips), "videos": 0, "keypoint_files": 0}
+    counts = {"clips": len(clips), "videos": 0, "keypoint_files": 0, "feature_files": 0}
     if video_dir is not None:
-        # Where keypoints are there, a clip may have no video; where there are none, it must.
-        chosen = [clip for clip in clips if clip.video or keypoints_dir is None]
+        # Where keypoints or features are there, a clip may have no video; where there are none, it must.
+        chosen = [clip for clip in clips if clip.video or not (keypoints_dir or features_dir)]
         check = partial(_check_video, video_dir=video_dir, decode=decode, min_frames=min_frames)
         problems += chain.from_iterable(_map(check, chosen, num_workers))
         counts["videos"] = len(chosen)
@@ -82,6 +86,11 @@ def check_corpus(
             {c.clip_id: made for c, (_, made) in zip(clips, checked, strict=True) if made}
         )
         counts["keypoint_files"] = len(clips)
+    if features_dir is not None:
+        found = _map(partial(_check_features, folder=features_dir, min_frames=min_frames), clips, num_workers)
+        problems += chain.from_iterable(own for own, _ in found)
+        problems += _check_same_features({c.clip_id: made for c, (_, made) in zip(clips, found, strict=True) if made})
+        counts["feature_files"] = len(clips)
     counts["bad_clips"] = len({problem.clip_id for problem in problems if problem.clip_id})
     return CheckResult(problems, counts)
 
@@ -213,4 +222,40 @@ def _check_same_extraction(extractions: dict[str, tuple[str, str]]) -> list[Prob
         )
         for clip_id, (layout, extractor) in extractions.items()
         if (layout, extractor) != usual
+    ]
+
+
+def _check_features(clip: Clip, folder: Path, min_frames: int) -> tuple[list[Problem], tuple[int, str] | None]:
+    """The clip's problems, and the width and extractor of its file (None = unreadable)."""
+    problem = partial(Problem, clip.clip_id)
+    path = folder / f"{clip.clip_id}.npz"
+    if not path.is_file():
+        return [problem("features_missing", f"{path}: no such file. Run run=extract_features.")], None
+    try:
+        sequence = read_features(path)
+    except (DataError, *UNREADABLE_NPZ) as error:
+        return [problem("features_unreadable", f"{path}: {error} Delete it and extract the clip again.")], None
+    found = []
+    num_vectors, width = sequence.features.shape
+    fewest = min_frames if sequence.meta.get("window") == 1 else 1  # of windows of many frames one is enough
+    if num_vectors < fewest:
+        found.append(problem("features_short", f"{path}: {num_vectors} vectors; at least {fewest} are asked for."))
+    if (np.diff(sequence.timestamps_ms) < 0).any():
+        found.append(problem("timestamps_unordered", f"{path}: times go back. Delete it and extract the clip again."))
+    return found, (width, str(sequence.meta.get("extractor", "")))
+
+
+def _check_same_features(made: dict[str, tuple[int, str]]) -> list[Problem]:
+    if not made:
+        return []
+    usual = Counter(made.values()).most_common(1)[0][0]
+    return [
+        Problem(
+            clip_id,
+            "features_differ",
+            f"{width} values by {extractor or 'an unknown extractor'}; most files: {usual[0]} by "
+            f"{usual[1] or 'an unknown extractor'}. Delete it and extract the clip again.",
+        )
+        for clip_id, (width, extractor) in made.items()
+        if (width, extractor) != usual
     ]

@@ -1,16 +1,15 @@
 """FSL-105 as FSLR (S1) prepares it: ``labels.csv`` with ``file,gloss,cat[,occluded]``, and videos or ``.npz``.
 
 FSLR stores x and y each as a share of the image (its images are squashed to a square), so y needs the camera's
-aspect; the files do not hold it.
+aspect; its files do not hold it. A file may hold keypoints, InceptionV3 features, or both.
 """
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-
-import numpy as np
+from typing import TypeVar
 
 from sign_recog.corpora.annotation import (
     VIDEO_SUFFIXES,
@@ -25,10 +24,10 @@ from sign_recog.corpora.annotation import (
 )
 from sign_recog.corpora.base import Corpus
 from sign_recog.errors import DataError
-from sign_recog.landmarks.layout import get_layout
+from sign_recog.formats import fslr
 from sign_recog.storage.manifest import Clip, listing, read_table
-from sign_recog.storage.sequences import UNREADABLE_NPZ, KeypointSequence
 
+_Read = TypeVar("_Read")
 _USED = ("file", "gloss", "cat", "split", "signer")
 _SUFFIXES = (*VIDEO_SUFFIXES, ".npz")
 
@@ -48,15 +47,15 @@ def read(
 
     Args:
         source: The table, or the folder of its ``labels.csv``.
-        width, height: The camera's image in pixels; only ``.npz`` files need it.
+        width, height: The camera's image in pixels; only ``.npz`` files that do not hold it need it.
         video_dir: Folder of the videos or ``.npz``, named as the column file says, with or without suffix;
             None = the table's folder.
         label_reference: Table with gloss_id and label (or gloss), and optionally cat_id and category: the names of
             the numbers in labels.csv. None = the numbers are the names.
 
     Raises:
-        DataError: If a table lacks a column, lines are wrong (all are named), no file exists, or videos and
-            ``.npz`` are mixed.
+        DataError: If a table lacks a column, lines are wrong (all are named), no file exists, videos and ``.npz`` are
+            mixed, or the ``.npz`` have neither keypoints nor features in common.
     """
     table = to_table(source, "labels.csv")
     rows = read_table(table, required=("file", "gloss", "cat"))
@@ -71,6 +70,8 @@ def read(
             raise ValueError(f"file {name!r} may be {' or '.join(found)}. Keep one of them in {folder}.")
         gloss = _name("gloss", row["gloss"], names.glosses)
         category = names.category_of.get(gloss) or _name("cat", row["cat"], names.categories)
+        if row.get("occluded", "0") not in ("0", "1"):
+            raise ValueError(f"occluded={row['occluded']!r} is neither 0 nor 1.")
         return Clip(
             to_clip_id(_without_suffix(name)),
             video=found[0] if found else name,
@@ -83,8 +84,9 @@ def read(
 
     clips, notes = keep_existing(table, rows_to_clips(table, rows, row_to_clip), folder)
     arrays = {clip.clip_id: folder / clip.video for clip in clips if clip.video.lower().endswith(".npz")}
+    corpus = Corpus(clips, folder, gloss_ids=names.glosses, category_ids=names.categories, notes=notes)
     if not arrays:
-        return Corpus(clips, folder, notes=notes)
+        return corpus
     if len(arrays) < len(clips):
         raise DataError(
             f"{folder}: holds .npz files for {len(arrays)} of the {len(clips)} clips and videos for the others. "
@@ -92,49 +94,44 @@ def read(
         )
     for clip in clips:
         clip.video = ""
-    notes.append(
-        f"The files do not say the camera's size: y is scaled as in an image of {width}x{height} pixels. "
-        "They hold no depth: z is 0."
-    )
-    return Corpus(clips, keypoints=_FslrArrays(arrays, width, height), notes=notes)
+    corpus.video_dir = None
+    _offer_arrays(corpus, folder, arrays, width, height)
+    return corpus
 
 
-@dataclass(frozen=True)
-class _FslrArrays:
-    """A clip's landmarks from FSLR's ``.npz``: X (T, 156), mask (T, 78; True = detected), timestamps_ms (T,)."""
-
-    paths: dict[str, Path]
-    width: int
-    height: int
-
-    def __call__(self, clip: Clip) -> KeypointSequence:
-        path, layout = self.paths[clip.clip_id], get_layout("fslr_78")
+def _offer_arrays(corpus: Corpus, folder: Path, arrays: dict[str, Path], width: int, height: int) -> None:
+    """Let ``corpus`` offer what every one of its ``.npz`` holds, and note what only some hold."""
+    found, problems = {}, []
+    for clip_id, path in arrays.items():
         try:
-            with np.load(path, allow_pickle=False) as file:
-                x, mask, timestamps_ms = (file[key] for key in ("X", "mask", "timestamps_ms"))
-                meta = dict(json.loads(str(file["meta"]))) if "meta" in file.files else {}
-        except UNREADABLE_NPZ as error:
-            raise DataError(f"{path}: is no readable FSLR file ({error}). Make it again, or leave it out.") from error
-        frames = len(x)
-        shapes = {"X": (x, (frames, 156)), "mask": (mask, (frames, 78)), "timestamps_ms": (timestamps_ms, (frames,))}
-        for key, (array, expected) in shapes.items():
-            if array.shape != expected:
-                raise DataError(f"{path}: {key} has shape {array.shape}, expected {expected} (78 points, 156 values).")
-        if not frames or not np.isfinite(x).all():
-            raise DataError(f"{path}: X is empty or not finite. Make it again, or leave it out.")
-        # FSLR keeps x and y only; z = 0 is the plane that MediaPipe measures depth from (hips, wrists).
-        keypoints = np.zeros((frames, 78, 3), np.float32)
-        keypoints[:, :, :2] = x.reshape(frames, 78, 2) * (1, self.height / self.width)
-        keypoints[~mask.astype(bool)] = np.nan
-        origin = {key: meta[key] for key in ("video", "target_fps") if key in meta}
-        meta = {"clip_id": clip.clip_id, "width": self.width, "height": self.height, "fps": _fps(timestamps_ms)}
-        meta |= {"extractor": "given", "source": path.name, **origin}
-        return KeypointSequence(keypoints, mask.astype(np.float32), timestamps_ms.astype(np.int64), layout, meta)
+            found[clip_id] = fslr.contents(path)
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError(listing(f"{folder}: {len(problems)} of {len(arrays)} files cannot be used.", problems))
+    for kind in sorted(fslr.KINDS):
+        without = [clip_id for clip_id, contents in found.items() if kind not in contents.kinds]
+        if 0 < len(without) < len(found):
+            corpus.notes.append(
+                f"{len(without)} of {len(found)} files hold no {kind} ({', '.join(without[:3])}), so {kind} are not "
+                "offered. Complete the files, or leave these out of labels.csv."
+            )
+        if not without and kind == "keypoints":
+            corpus.keypoints = partial(_read_clip, partial(fslr.read, width=width, height=height), arrays)
+        if not without and kind == "features":
+            corpus.features = partial(_read_clip, fslr.read_features, arrays)
+    if corpus.keypoints is None and corpus.features is None:
+        raise DataError(f"{folder}: its files have neither keypoints (X) nor features (X2048) in common.")
+    if corpus.keypoints is not None:
+        corpus.notes.append("The files hold no depth: z is 0.")
+        if not all(contents.knows_camera for contents in found.values()):
+            corpus.notes.append(
+                f"The files do not say the camera's size: y is scaled as in an image of {width}x{height} pixels."
+            )
 
 
-def _fps(timestamps_ms: np.ndarray) -> float:
-    step = np.median(np.diff(timestamps_ms)) if len(timestamps_ms) > 1 else 0
-    return float(1000 / step) if step > 0 else 0.0
+def _read_clip(read_file: Callable[..., _Read], paths: dict[str, Path], clip: Clip) -> _Read:
+    return read_file(paths[clip.clip_id], clip_id=clip.clip_id)
 
 
 def _files_by_name(folder: Path) -> dict[str, list[str]]:
@@ -167,7 +164,8 @@ def _read_reference(path: str) -> _Names:
     if column is None:
         raise DataError(f"{table}: lacks a column label or gloss. Its header (line 1) holds: {', '.join(rows[0])}.")
     glosses = [(row["gloss_id"], row[column]) for row in rows]
-    categories = {(row["cat_id"], row["category"]) for row in rows if row.get("cat_id") and row.get("category")}
+    # A category number without a name says that the gloss has no category.
+    categories = {(row["cat_id"], row["category"]) for row in rows if row.get("cat_id") and "category" in row}
     problems = _not_one_to_one(glosses) + _not_one_to_one(sorted(categories))
     if problems:
         raise DataError(listing(f"{table}: a number needs one name, and a name one number.", problems))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from sign_recog.corpora.annotation import (
@@ -15,20 +16,44 @@ from sign_recog.corpora.annotation import (
     to_relative,
     to_seconds,
     to_split,
-    without_video_suffix,
+    without_suffix,
 )
 from sign_recog.corpora.base import Corpus
 from sign_recog.errors import ConfigError, DataError
 from sign_recog.storage.manifest import COLUMNS, Clip, read_table
 
-_TWO_FORMS = (
-    "Give data.source a table (.csv or .tsv with the columns video and gloss), "
-    "or a folder with one subfolder a gloss: <folder>/<gloss>/<clip>.mp4."
-)
+
+@dataclass(frozen=True)
+class FileKind:
+    """The files that a table or a folder names: what they are called, their suffixes, and the table's column."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    column: str
+
+    @property
+    def two_forms(self) -> str:
+        return (
+            f"Give data.source a table (.csv or .tsv with the columns {self.column} and gloss), "
+            f"or a folder with one subfolder a gloss: <folder>/<gloss>/<clip>{self.example}."
+        )
+
+    @property
+    def example(self) -> str:
+        return ".mp4" if ".mp4" in self.suffixes else self.suffixes[0]
+
+
+_VIDEOS = FileKind("video", VIDEO_SUFFIXES, "video")
+_SECONDS = {"s": 1.0, "ms": 0.001}
 
 
 def read(
-    source: str, out_dir: Path, *, video_dir: str | None = None, columns: Mapping[str, str | None] | None = None
+    source: str,
+    out_dir: Path,
+    *,
+    video_dir: str | None = None,
+    columns: Mapping[str, str | None] | None = None,
+    time_unit: str = "s",
 ) -> Corpus:
     """Read a table (its suffix says whether comma or tab separates), or a folder of videos.
 
@@ -40,24 +65,36 @@ def read(
         video_dir: The folder that the names in the column ``video`` start from; None = the table's.
         columns: The manifest's column -> the table's, where they differ: ``{gloss: Label, signer: Participant}``;
             None = the same name.
-            Times are in seconds or h:mm:ss; split names such as dev and testing are understood.
+            Times are in ``time_unit`` or h:mm:ss; split names such as dev and testing are understood.
+        time_unit: ``s`` or ``ms``, of times that are plain numbers.
 
     Raises:
         DataError: If the table lacks a column, or lines are wrong (all are named), or no video exists.
     """
+    return read_files(source, _VIDEOS, video_dir, columns, time_unit)
+
+
+def read_files(
+    source: str, kind: FileKind, folder: str | None, columns: Mapping[str, str | None] | None, time_unit: str
+) -> Corpus:
+    """As :func:`read`, for files of any kind, named relative to ``folder`` by the column ``video``."""
+    if time_unit not in _SECONDS:
+        raise ConfigError(f"data.corpus.time_unit={time_unit!r} is none of {', '.join(_SECONDS)}.")
     path = Path(source).expanduser().absolute()
     renamed = {ours: theirs for ours, theirs in (columns or {}).items() if theirs is not None}
     unknown = sorted(set(renamed) - set(COLUMNS))
     if unknown:
         raise ConfigError(f"data.corpus.columns names {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
     if path.is_dir():
-        if renamed or video_dir is not None:
-            raise ConfigError(f"data.source={path} is a folder, so data.corpus.columns and video_dir have no effect.")
-        return _read_folder(path)
-    return _read_table(path, to_folder(video_dir or path.parent), renamed)
+        if folder is not None or any(theirs != kind.column for theirs in renamed.values()):
+            raise ConfigError(
+                f"data.source={path} is a folder, so data.corpus.columns and {kind.name}_dir have no effect."
+            )
+        return _read_folder(path, kind)
+    return _read_table(path, to_folder(folder or path.parent), renamed, kind, _SECONDS[time_unit])
 
 
-def _read_table(path: Path, video_dir: Path, columns: dict[str, str]) -> Corpus:
+def _read_table(path: Path, folder: Path, columns: dict[str, str], kind: FileKind, unit_s: float) -> Corpus:
     table = read_table(path, required=tuple(columns.values()))
     theirs = {ours: columns.get(ours, ours) for ours in COLUMNS}
     present = {ours for ours, name in theirs.items() if name in table[0]}
@@ -73,49 +110,61 @@ def _read_table(path: Path, video_dir: Path, columns: dict[str, str]) -> Corpus:
         {ours: row.get(name, "") for ours, name in theirs.items()} | extra_columns(row, theirs.values())
         for row in table
     ]
-    spans = Counter(row["video"] for row in rows)
-    clips = rows_to_clips(path, rows, lambda row: _row_to_clip(row, video_dir, present, spans))
+    several = {name for name, count in Counter(row["video"] for row in rows).items() if count > 1}
+    clips = rows_to_clips(path, rows, lambda row: _row_to_clip(row, folder, present, several, kind, unit_s))
     if "video" not in present:
-        return Corpus(clips, notes=[f"{path.name} names no videos."])
-    clips, notes = keep_existing(path, clips, video_dir)
-    return Corpus(clips, video_dir, notes=notes)
+        return Corpus(clips, notes=[f"{path.name} names no {kind.name}s."])
+    remedy = f"Set data.corpus.{kind.name}_dir to the folder that the names in the table start from."
+    clips, notes = keep_existing(path, clips, folder, what=kind.name, remedy=remedy)
+    return Corpus(clips, folder, notes=notes)
 
 
-def _row_to_clip(row: dict[str, str], video_dir: Path, present: set[str], spans: Counter[str]) -> Clip:
-    video = to_relative(video_dir, row["video"]) if "video" in present else ""
-    start_s = to_seconds(row["start_s"] or "0")
-    end_s = to_seconds(row["end_s"]) if row["end_s"] else None
+def _row_to_clip(
+    row: dict[str, str], folder: Path, present: set[str], several: set[str], kind: FileKind, unit_s: float
+) -> Clip:
+    """Turn one row into a clip; ``several`` are the files with more than one clip."""
+    video = to_relative(folder, row["video"]) if "video" in present else ""
+    start_s, end_s = (_seconds(row[name], unit_s) if row[name] else None for name in ("start_s", "end_s"))
+    start_s = start_s or 0.0
     if end_s is not None and end_s <= start_s:
         raise ValueError(f"end_s={end_s:g} is not after start_s={start_s:g}.")
     clip_id = row["clip_id"]
     if "clip_id" not in present:
-        clip_id = to_clip_id(without_video_suffix(video)) + (f"_{start_s:g}" if spans[row["video"]] > 1 else "")
+        clip_id = to_clip_id(without_suffix(video, kind.suffixes))
+        clip_id += f"_{start_s:g}" if row["video"] in several else ""
     texts = {name: row[name] for name in ("signer", "gloss", "category", "text")}
     extra = extra_columns(row, COLUMNS)
     return Clip(clip_id, video, start_s, end_s, to_split(row["split"]), extra=extra, **texts)
 
 
-def _read_folder(folder: Path) -> Corpus:
+def _seconds(text: str, unit_s: float) -> float:
+    return to_seconds(text) * (1 if ":" in text else unit_s)
+
+
+def _read_folder(folder: Path, kind: FileKind) -> Corpus:
     files = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
     files = [path for path in files if not any(part.startswith(".") for part in path.parts)]
-    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
-    if not videos:
-        raise DataError(f"{folder}: holds no video ({', '.join(VIDEO_SUFFIXES)}). {_TWO_FORMS}")
-    misplaced = [path for path in videos if len(path.parts) != 2]
+    chosen = [path for path in files if path.suffix.lower() in kind.suffixes]
+    if not chosen:
+        raise DataError(f"{folder}: holds no {kind.name} ({', '.join(kind.suffixes)}). {kind.two_forms}")
+    misplaced = [path for path in chosen if len(path.parts) != 2]
     if misplaced:
         raise DataError(
-            f"{folder}: {len(misplaced)} of its {len(videos)} videos are not in a subfolder named by their gloss "
-            f"({misplaced[0]}), so their labels are unknown. {_TWO_FORMS}"
+            f"{folder}: {len(misplaced)} of its {len(chosen)} {kind.name}s are not in a subfolder named by their gloss "
+            f"({misplaced[0]}), so their labels are unknown. {kind.two_forms}"
         )
-    glosses = {path.parts[0] for path in videos}
+    glosses = {path.parts[0] for path in chosen}
     if len(glosses) == 1 or {gloss.lower() for gloss in glosses} <= set(SPLIT_NAMES):
-        raise DataError(f"{folder}: its subfolders are {', '.join(sorted(glosses))}; no two are glosses. {_TWO_FORMS}")
-    rows = [{"video": path.as_posix(), "gloss": path.parts[0]} for path in videos]
-    clips = rows_to_clips(folder, rows, _file_to_clip, places=[row["video"] for row in rows])
-    others = [path for path in files if path not in set(videos)]
-    notes = [f"{len(others)} files are no videos and not read ({others[0]})."] if others else []
+        raise DataError(
+            f"{folder}: its subfolders are {', '.join(sorted(glosses))}; no two are glosses. {kind.two_forms}"
+        )
+    rows = [{"video": path.as_posix(), "gloss": path.parts[0]} for path in chosen]
+    places = [row["video"] for row in rows]
+    clips = rows_to_clips(folder, rows, lambda row: _file_to_clip(row, kind), places=places)
+    others = [path for path in files if path not in set(chosen)]
+    notes = [f"{len(others)} files are no {kind.name}s and not read ({others[0]})."] if others else []
     return Corpus(clips, folder, notes=notes)
 
 
-def _file_to_clip(row: dict[str, str]) -> Clip:
-    return Clip(to_clip_id(without_video_suffix(row["video"])), row["video"], gloss=row["gloss"])
+def _file_to_clip(row: dict[str, str], kind: FileKind) -> Clip:
+    return Clip(to_clip_id(without_suffix(row["video"], kind.suffixes)), row["video"], gloss=row["gloss"])

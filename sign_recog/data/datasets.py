@@ -6,60 +6,71 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from sign_recog.data.preprocessing import KeypointPreprocessor
+from sign_recog.data.readers import Reader, Sequences
+from sign_recog.data.vocabulary import Labels
 from sign_recog.landmarks.augment import Augmentation
-from sign_recog.storage.packed import PackedSequences
 from sign_recog.types import Batch
 
 
-class KeypointDataset(Dataset):
-    """Packed keypoint sequences with their labels.
+class ClipDataset(Dataset):
+    """Sequences with their labels; asked for a batch at once.
 
     Args:
-        augmentations: Applied in order to normalised landmarks (T, V, C). Their randomness comes from
-            seed, epoch and clip alone, so it does not depend on the number of loader processes.
+        train: What a reader leaves to chance is drawn, and ``augmentations`` are applied, in order. All randomness
+            comes from seed, epoch and the batch's clips alone, so it does not depend on the number of loader processes.
     """
 
     def __init__(
         self,
-        packed: PackedSequences,
-        preprocessor: KeypointPreprocessor,
+        sequences: Sequences,
+        reader: Reader,
         clip_ids: Sequence[str],
-        glosses: Sequence[int],
-        categories: Sequence[int],
+        labels: Labels,
         *,
+        train: bool,
         augmentations: Sequence[Augmentation] = (),
         seed: int = 0,
     ):
-        self.packed, self.preprocessor, self.clip_ids = packed, preprocessor, list(clip_ids)
-        self.glosses, self.categories = list(glosses), list(categories)
-        self.augmentations, self.seed = list(augmentations), seed
+        self.sequences, self.reader, self.clip_ids = sequences, reader, list(clip_ids)
+        self.labels = labels
+        self._columns = [torch.tensor(x) for x in (labels.glosses, labels.categories, labels.languages)]
+        self.train, self.augmentations, self.seed = train, list(augmentations), seed
 
     def __len__(self) -> int:
         return len(self.clip_ids)
 
-    def __getitem__(self, item: tuple[int, int]) -> tuple[np.ndarray, int, int, str]:
-        """(epoch, index) -> sequence (T, D) float32, gloss, category, clip_id."""
-        epoch, index = item
-        sequence = np.array(self.packed[index])
-        if self.augmentations:
-            rng = np.random.default_rng([self.seed, epoch, index])
-            sequence = self.preprocessor.augmented(sequence, self.augmentations, rng)
-        return sequence, self.glosses[index], self.categories[index], self.clip_ids[index]
+    def __getitems__(self, items: list[tuple[int, int]]) -> Batch:
+        """A batch of (epoch, index)."""
+        indices = [index for _, index in items]
+        # A clip stands in one batch an epoch, so its first clip tells a batch from all others.
+        rng = np.random.default_rng([self.seed, *items[0]]) if self.train else None
+        padded, lengths = pad([self.sequences.read(index, rng) for index in indices])
+        if rng is not None and self.augmentations:
+            padded, lengths = self.reader.augmented(padded, lengths, self.augmentations, rng)
+            padded = padded[:, : lengths.max()]
+            padded[np.arange(padded.shape[1]) >= lengths[:, None]] = 0
+        rows = torch.tensor(indices)
+        gloss, category, language = (column[rows] for column in self._columns)
+        return Batch(
+            sequence=torch.from_numpy(np.ascontiguousarray(padded)),
+            padding_mask=padding_mask(lengths),
+            gloss=gloss,
+            category=category,
+            language=language,
+            clip_id=[self.clip_ids[index] for index in indices],
+        )
 
 
-def collate(items: list[tuple[np.ndarray, int, int, str]]) -> Batch:
-    """Pad clips to the longest of them."""
-    lengths = [len(sequence) for sequence, *_ in items]
-    padded = torch.zeros(len(items), max(lengths), items[0][0].shape[1])
-    for row, (sequence, *_) in zip(padded, items, strict=True):
-        row[: len(sequence)] = torch.from_numpy(sequence)
-    padding_mask = torch.arange(max(lengths)) >= torch.tensor(lengths)[:, None]
-    _, glosses, categories, clip_ids = zip(*items, strict=True)
-    return Batch(
-        sequence=padded,
-        padding_mask=padding_mask,
-        gloss=torch.tensor(glosses),
-        category=torch.tensor(categories),
-        clip_id=list(clip_ids),
-    )
+def pad(sequences: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Sequences (T_i, ...) with zeros up to the longest of them, (B, T, ...), and their lengths (B,)."""
+    lengths = np.array([len(sequence) for sequence in sequences])
+    first = sequences[0]
+    padded = np.zeros((len(sequences), lengths.max(), *first.shape[1:]), first.dtype)
+    for row, sequence in zip(padded, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return padded, lengths
+
+
+def padding_mask(lengths: np.ndarray) -> torch.Tensor:
+    """(B, T) bool, True = padding, for clips of ``lengths`` (B,) padded to the longest."""
+    return torch.from_numpy(np.arange(lengths.max()) >= lengths[:, None])

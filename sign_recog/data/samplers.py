@@ -1,4 +1,4 @@
-"""Which clips share a batch."""
+"""Which clips share a batch, and which batches share an optimiser step."""
 
 import math
 from collections.abc import Iterator
@@ -9,46 +9,104 @@ import numpy as np
 class BucketBatchSampler:
     """Batches of clips of similar length, in an order that seed and epoch fix.
 
-    Clips are shuffled, sorted by length within stretches of ``STRETCH`` batches, cut into batches,
-    and the batches are shuffled: little padding, and still another mixture every epoch. Each item is
-    ``(epoch, index)``, so that a data set can derive its randomness from both, whatever process asks.
+    The clips of one optimiser step are a group: ``accumulate`` batches. Clips are shuffled, sorted by length
+    within stretches of ``STRETCH`` groups, cut into groups, and the groups are shuffled: little padding, and
+    still another mixture every epoch. What is left over, fewer clips than a group, comes last. Since groups
+    are made first and batches cut from them, 8 clips x 4 batches make the steps that 32 clips x 1 make.
+    Each item is ``(epoch, index)``, so that a data set can derive its randomness from both, whatever process asks.
+
+    A round is what lies between two evaluations: an epoch, or with ``steps_per_round`` so many full groups,
+    and then the clips left over from an epoch share a group with the first ones of the next.
 
     Args:
         lengths: (N,) frames of each clip.
+        batch_size: Clips a batch.
         shuffle: False = the clips' own order, for validation and test.
-        bucketing: False = batches are cut from the shuffled order as it is.
+        bucketing: False = groups are cut from the shuffled order as it is.
+        accumulate: Batches an optimiser step.
+        steps_per_round: Optimiser steps a round; None = an epoch.
     """
 
     STRETCH = 20
 
-    def __init__(self, lengths: np.ndarray, batch_size: int, *, seed: int, shuffle: bool, bucketing: bool):
-        self.lengths, self.batch_size = np.asarray(lengths), batch_size
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        batch_size: int,
+        *,
+        seed: int,
+        shuffle: bool,
+        bucketing: bool,
+        accumulate: int = 1,
+        steps_per_round: int | None = None,
+    ):
+        self.lengths, self.batch_size, self.accumulate = np.asarray(lengths), batch_size, accumulate
         self.seed, self.shuffle, self.bucketing = seed, shuffle, bucketing
-        self.epoch = 0
+        self.steps_per_round, self.group_size = steps_per_round, batch_size * accumulate
+        self.round = 0
 
     @property
     def sampler(self) -> "BucketBatchSampler":
-        """Itself: before each epoch Lightning calls ``batch_sampler.sampler.set_epoch``."""
+        """Itself: before each of its epochs, our rounds, Lightning calls ``batch_sampler.sampler.set_epoch``."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of an epoch."""
-        self.epoch = epoch
+        """Choose the round, counted from 0."""
+        self.round = epoch
 
     def __len__(self) -> int:
+        """Batches a round."""
+        if self.steps_per_round is not None:
+            return self.steps_per_round * self.accumulate
         return math.ceil(len(self.lengths) / self.batch_size)
 
+    def share(self, batch: int) -> float:
+        """What a batch's mean loss counts in Lightning's mean over ``accumulate`` batches, so that every clip of
+        the group counts once: 1 in a full group.
+
+        Args:
+            batch: Its number in the round, from 0.
+        """
+        if self.steps_per_round is not None:
+            return 1.0
+        first = batch // self.accumulate * self.group_size
+        group = min(self.group_size, len(self.lengths) - first)
+        own = min(self.batch_size, len(self.lengths) - batch * self.batch_size)
+        return own * self.accumulate / group
+
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        if self.steps_per_round is None:
+            items = [(self.round, int(index)) for index in self._epoch(self.round, head=0)]
+        else:
+            items = self._stretch_of_epochs(self.round * self.steps_per_round, self.steps_per_round)
+        for start in range(0, len(items), self.batch_size):
+            yield items[start : start + self.batch_size]
+
+    def _stretch_of_epochs(self, first_step: int, num_steps: int) -> list[tuple[int, int]]:
+        """The items of some steps of a training whose epochs follow each other without a break."""
+        num_clips = len(self.lengths)
+        begin, end = first_step * self.group_size, (first_step + num_steps) * self.group_size
+        items: list[tuple[int, int]] = []
+        for epoch in range(begin // num_clips, -(-end // num_clips)):
+            offset = epoch * num_clips
+            head = min(-offset % self.group_size, num_clips)  # completes the group that the epoch before began
+            order = self._epoch(epoch, head=head)[max(0, begin - offset) : end - offset]
+            items += [(epoch, int(index)) for index in order]
+        return items
+
+    def _epoch(self, epoch: int, *, head: int) -> np.ndarray:
+        """(N,) indices: ``head`` clips, then whole groups, then what is left over."""
         order = np.arange(len(self.lengths))
-        rng = np.random.default_rng([self.seed, self.epoch])
-        if self.shuffle:
-            order = rng.permutation(order)
-        if self.shuffle and self.bucketing:
-            stretch = self.STRETCH * self.batch_size
-            pieces = [order[i : i + stretch] for i in range(0, len(order), stretch)]
-            order = np.concatenate([p[np.argsort(self.lengths[p], kind="stable")] for p in pieces])
-        batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
-        if self.shuffle:
-            batches = [batches[i] for i in rng.permutation(len(batches))]
-        for batch in batches:
-            yield [(self.epoch, int(i)) for i in batch]
+        if not self.shuffle:
+            return order
+        rng = np.random.default_rng([self.seed, epoch])
+        order = rng.permutation(order)
+        body = (len(order) - head) // self.group_size * self.group_size
+        grouped = order[head : head + body]
+        if self.bucketing:
+            stretch = self.STRETCH * self.group_size
+            pieces = [grouped[i : i + stretch] for i in range(0, body, stretch)]
+            grouped = np.concatenate([grouped[:0], *(p[np.argsort(self.lengths[p], kind="stable")] for p in pieces)])
+        groups = grouped.reshape(-1, self.group_size)
+        groups = groups[rng.permutation(len(groups))]
+        return np.concatenate([order[:head], groups.ravel(), order[head + body :]])

@@ -5,44 +5,15 @@ the data is escaped. A stage fills the records below with plain values; ``to_jso
 content for report.json.
 """
 
-import base64
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sign_recog.evaluation.aggregate import Sweep
-from sign_recog.evaluation.plots import DPI
+from sign_recog.evaluation.page import Figure, as_lines, as_plain, render
 
-# Score -> its name on the page, in this order.
-SCORE_NAMES = {
-    "top1_per_instance": "top-1 per instance",
-    "top5_per_instance": "top-5 per instance",
-    "top10_per_instance": "top-10 per instance",
-    "top1_per_class": "top-1 per class",
-    "top5_per_class": "top-5 per class",
-    "top10_per_class": "top-10 per class",
-    "macro_f1": "macro F1",
-    "weighted_f1": "weighted F1",
-    "category_top1_per_instance": "category top-1",
-    "loss": "cross-entropy (nats)",
-}
 SWEEP_SCORES = ("top1_per_instance", "top5_per_instance", "top1_per_class", "macro_f1", "loss")
 NUM_WORST = 15
-
-
-@dataclass
-class Figure:
-    """An image with a heading and a sentence on what it shows; ``png`` is not part of report.json."""
-
-    title: str
-    png: bytes
-    caption: str = ""
-
-    @property
-    def width(self) -> int:
-        """Width on the page in CSS pixels (96 an inch), from the PNG's first chunk (IHDR) and the plots' resolution."""
-        return int.from_bytes(self.png[16:20], "big") * 96 // DPI
 
 
 @dataclass
@@ -87,7 +58,7 @@ class Stamp:
     def from_metrics(cls, metrics: dict[str, Any]) -> "Stamp":
         """Read the stamp from the content of a metrics.json."""
         data, run = metrics["data"], metrics["run"]
-        total = data["clips"] + len(data["clips_without_keypoints"])
+        total = data["clips"] + len(data["clips_not_extracted"])
         return cls(
             corpus=data["corpus"],
             clips_scored=data["clips"],
@@ -116,6 +87,8 @@ class RunReport:
         figures: Learning curves, confusion matrix, ...
         examples: Clips with right and with wrong answers.
         extraction: Rows of the keypoints' quality table, all with the same keys (the column heads).
+        groups: Property of the clips -> its values -> their scores, of
+            :func:`sign_recog.evaluation.classification.score_groups`.
         other_scores: Name -> scores of other evaluations of the same checkpoint, such as val or shuffled frames.
         notes: What the reader should know, a sentence each.
         warnings: What makes the score less than it looks, a sentence each; the page adds those that follow
@@ -133,6 +106,7 @@ class RunReport:
     figures: list[Figure] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
     extraction: list[dict[str, Any]] = field(default_factory=list)
+    groups: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     other_scores: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -161,7 +135,7 @@ class RunReport:
 
     def to_json(self) -> dict[str, Any]:
         """The page's content without its images, as plain values."""
-        return {**_plain(self), "warnings": self.all_warnings()}
+        return {**as_plain(self), "warnings": self.all_warnings()}
 
 
 @dataclass
@@ -193,86 +167,34 @@ class SweepReport:
 
     def to_json(self) -> dict[str, Any]:
         """The page's content without its images, as plain values; run folders relative to ``folder``."""
-        return {**_plain(self, self.folder), "folder": str(self.folder), "warnings": self.all_warnings()}
+        return {**as_plain(self, self.folder), "folder": str(self.folder), "warnings": self.all_warnings()}
 
 
 def build_run_report(report: RunReport) -> str:
     """Return the HTML page on one run."""
     occurring = [row for row in report.scores["per_class"] if row["support"]]
     worst = sorted(occurring, key=lambda row: (row["recall"], -row["support"], row["gloss"]))
-    return _render(
+    return render(
         kind="run",
         report=report,
         worst=worst[:NUM_WORST],
         all_glosses=report.scores["per_class"] if len(occurring) > NUM_WORST else [],
+        smallest={name: smallest_group(name, rows) for name, rows in report.groups.items()},
         evaluations={report.split: report.scores, **report.other_scores},
-        provenance=_lines(report.provenance),
+        provenance=as_lines(report.provenance),
     )
+
+
+def smallest_group(name: str, rows: dict[str, dict[str, Any]]) -> str:
+    """Name the group with the fewest clips, whose score tells the least.
+
+    >>> smallest_group("signer", {"anna": {"num_clips": 9}, "ben": {"num_clips": 1}})
+    'The smallest: signer ben, 1 clip.'
+    """
+    value, row = min(rows.items(), key=lambda item: item[1]["num_clips"])
+    return f"The smallest: {name} {value or 'unknown'}, {row['num_clips']} clip{'' if row['num_clips'] == 1 else 's'}."
 
 
 def build_sweep_report(report: SweepReport) -> str:
     """Return the HTML page on a sweep."""
-    return _render(kind="sweep", report=report, shown=SWEEP_SCORES, provenance=_lines(report.provenance))
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """Return a share as per cent, or a dash where it is undefined.
-
-    >>> percent(0.8178)
-    '81.8 %'
-    """
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
-
-
-def score_text(name: str, value: float | None, digits: int = 1) -> str:
-    """Return a score as the page shows it: F1 and loss as numbers, the rest as per cent."""
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if name == "loss" or name.endswith("_f1") else percent(value, digits)
-
-
-def _render(**values: Any) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": percent,
-        "score": lambda value, name: score_text(name, value),
-        "data_uri": lambda png: "data:image/png;base64," + base64.b64encode(png).decode("ascii"),
-        "relative_to": _relative,
-    }
-    return environment.get_template("report.html.j2").render(score_names=SCORE_NAMES, **values)
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
-
-
-def _lines(values: dict[str, Any]) -> dict[str, str]:
-    """Labels and values as text: underscores become spaces, nested values one line; None is left out."""
-    return {name.replace("_", " "): _line(value) for name, value in values.items() if value is not None}
-
-
-def _line(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {inner}" for key, inner in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _plain(value: Any, folder: Path | None = None) -> Any:
-    """Dataclasses, paths and tuples as JSON has them; images are left out."""
-    if dataclasses.is_dataclass(value):
-        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.name != "png"}
-    if isinstance(value, dict):
-        return {str(_plain(key, folder)): _plain(inner, folder) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner, folder) for inner in value]
-    if isinstance(value, Path):
-        return str(value) if folder is None else _relative(value, folder)
-    return value
+    return render(kind="sweep", report=report, shown=SWEEP_SCORES, provenance=as_lines(report.provenance))

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from sign_recog import opencv
 from sign_recog.errors import ConfigError, DataError, SignRecogError
+from sign_recog.extractors.frames import Change, build_changes, check_changes
+from sign_recog.extractors.jobs import source_meta
 from sign_recog.landmarks.layout import NUM_FACE, NUM_HAND, NUM_POSE, get_layout
-from sign_recog.storage.fingerprint import fingerprint
 from sign_recog.storage.sequences import KeypointSequence
 from sign_recog.video.reader import VideoReader
 
@@ -50,10 +51,14 @@ class HolisticExtractor:
         model_complexity: Pose model 0, 1 or 2; only 1 comes with MediaPipe's wheel.
         min_detection_confidence, min_tracking_confidence: In [0, 1]; below them a person is not found, or lost.
         smooth_landmarks: MediaPipe's own filter over time.
+        sharpen: Sigma in pixels of an unsharp mask on every frame; None = none.
+        background: "black" = frames show people on black; None = frames as they are.
 
     Raises:
         ConfigError: If a setting is out of its range.
     """
+
+    makes: ClassVar[str] = "keypoints"
 
     def __init__(
         self,
@@ -64,6 +69,8 @@ class HolisticExtractor:
         min_detection_confidence: float,
         min_tracking_confidence: float,
         smooth_landmarks: bool,
+        sharpen: float | None,
+        background: str | None,
     ) -> None:
         self.layout = get_layout(layout)
         if target_fps is not None and not target_fps > 0:
@@ -74,6 +81,7 @@ class HolisticExtractor:
         for name, value in thresholds.items():
             if not 0 <= value <= 1:
                 raise ConfigError(f"extractor.min_{name}_confidence={value} must be between 0 and 1.")
+        check_changes(sharpen, background)
         self.target_fps = target_fps
         self.options: dict[str, Any] = {
             "target_fps": target_fps,
@@ -82,10 +90,13 @@ class HolisticExtractor:
             "min_tracking_confidence": min_tracking_confidence,
             "smooth_landmarks": smooth_landmarks,
         }
+        # Only where they are on: files extracted before there were such options stay what they are.
+        self.options |= {k: v for k, v in {"sharpen": sharpen, "background": background}.items() if v is not None}
         self._graph: Any = None  # MediaPipe's SolutionBase, running
+        self._changes: list[Change] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_graph": None}  # a running graph cannot be sent to another process
+        return self.__dict__ | {"_graph": None, "_changes": []}  # running graphs cannot be sent to another process
 
     def description(self) -> dict[str, Any]:
         """What decides the landmarks of a given video, as JSON values; two equal ones give equal files.
@@ -120,6 +131,8 @@ class HolisticExtractor:
         with _native_stderr_hidden():
             self._restart()
             for image, timestamp_ms in reader:
+                for change in self._changes:
+                    image = change(image)
                 points, scores = self._detect(image)
                 keypoints.append(points[ids])
                 confidence.append(scores[ids])
@@ -130,19 +143,7 @@ class HolisticExtractor:
                 f"{video}: no person was detected in {len(confidence)} frames. Look at the clip; if it does show "
                 "someone, lower extractor.min_detection_confidence, else leave it out."
             )
-        meta = {
-            "extractor": _NAME,
-            "extraction": self.description(),
-            "video": video.name,
-            "fingerprint": fingerprint(video),
-            "start_s": start_s,
-            "end_s": end_s,
-            "width": reader.info.width,
-            "height": reader.info.height,
-            "fps": reader.info.fps if self.target_fps is None else self.target_fps,
-            "source_fps": reader.info.fps,
-            "num_source_frames": reader.num_decoded,
-        }
+        meta = {"extractor": _NAME, "extraction": self.description()} | source_meta(reader)
         times = np.array(timestamps_ms, dtype=np.int64)
         return KeypointSequence(np.stack(keypoints), np.stack(confidence), times, self.layout, meta)
 
@@ -164,6 +165,7 @@ class HolisticExtractor:
         """Forget the clip before. Restarting a graph gives the same landmarks as building a new one, and is faster."""
         if self._graph is None:
             self._graph = _build_graph(self.layout.has_face, self.options)
+            self._changes = build_changes(self.options.get("sharpen"), self.options.get("background"))
         else:
             self._graph.reset()
 

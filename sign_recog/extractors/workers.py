@@ -135,7 +135,7 @@ def _serve(connection: Connection, work: Callable[[Task], Result]) -> None:
     while True:
         try:
             connection.send(work(connection.recv()))
-        except (EOFError, BrokenPipeError):
+        except (EOFError, ConnectionError):  # closed; reset, where a result was left unread
             return
 
 

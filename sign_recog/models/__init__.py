@@ -1,12 +1,23 @@
 """Networks; nothing here knows about configuration or files.
 
-Every recognition network is built as ``Model(*, input_dim, num_glosses, num_categories, **sizes)`` and called as
-``model(sequence, padding_mask)`` with sequence (B, T, D) float and padding_mask (B, T) bool, True = padding, which
-stands at the end of a clip. It returns ``types.Logits``. Three steps lead there, each reachable by itself:
+Every recognition network is built as
+``Model(*, input_dim, num_glosses, num_categories, num_languages, language_dim, **sizes)`` and called as
+``model(sequence, padding_mask, language=None)`` with
 
-    embed_frames  (B, T, D) -> (B, T, H)   a frame by itself (spatial embedding)
-    encode        (B, T, D) -> (B, T, H)   a frame in its clip (temporal embedding)
-    embed         (B, T, D) -> (B, H)      the clip
+    sequence      (B, T, D) float, or (B, T, 3, H, W) uint8 for a network over frames, whose ``input_dim`` is 3
+    padding_mask  (B, T) bool, True = padding, which stands at the end of a clip
+    language      (B,) int64, index into the corpora's languages; needed where ``num_languages`` > 1, else unused
+
+It returns ``types.Logits``. Three steps lead there, each reachable by itself:
+
+    embed_frames  (B, T, ...) -> (B, T, H)   a frame by itself (spatial embedding)
+    encode        (B, T, ...) -> (B, T, H)   a frame in its clip (temporal embedding)
+    embed         (B, T, ...) -> (B, H)      the clip, what ``heads(embedding, language)`` classifies
 
 In eval mode neither padding nor the other clips of a batch change a clip's logits.
+
+Parts have the same name wherever they mean the same: ``backbone`` (an image network), ``projection`` (frame
+embedding), ``layers`` (encoder) and ``heads`` (:class:`~sign_recog.models.heads.Heads`), whose
+``output_layers()`` are the linear layers that end in the logits. A network that can start from given weights
+says in ``pretrained`` from which file it did, None = random.
 """

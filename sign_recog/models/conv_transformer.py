@@ -1,10 +1,9 @@
 """One-dimensional convolutions over time with Transformer layers between them."""
 
-import torch
 from torch import Tensor, nn
 
+from sign_recog.models.encoder import drop_path, encoder_layers
 from sign_recog.models.heads import Heads, masked_mean
-from sign_recog.models.transformer import encoder_layers
 from sign_recog.types import Logits
 
 
@@ -35,6 +34,7 @@ class ConvTransformer(nn.Module):
         input_dim: int,
         num_glosses: int,
         num_categories: int,
+        num_languages: int,
         d_model: int,
         num_stages: int,
         blocks_per_stage: int,
@@ -44,6 +44,7 @@ class ConvTransformer(nn.Module):
         dropout: float,
         drop_path: float,
         head_dropout: float,
+        language_dim: int | None = None,
     ) -> None:
         super().__init__()
         self.projection = nn.Sequential(nn.Linear(input_dim, d_model), nn.LayerNorm(d_model))
@@ -52,11 +53,18 @@ class ConvTransformer(nn.Module):
             self.layers.extend(ConvBlock(d_model, kernel_size, dropout, drop_path) for _ in range(blocks_per_stage))
             self.layers.extend(encoder_layers(1, dim=d_model, num_heads=num_heads, ffn_dim=ffn_dim, dropout=dropout))
         self.output_norm = nn.LayerNorm(d_model)
-        self.heads = Heads(d_model, num_glosses=num_glosses, num_categories=num_categories, dropout=head_dropout)
+        self.heads = Heads(
+            d_model,
+            num_glosses=num_glosses,
+            num_categories=num_categories,
+            num_languages=num_languages,
+            language_dim=language_dim,
+            dropout=head_dropout,
+        )
 
-    def forward(self, sequence: Tensor, padding_mask: Tensor) -> Logits:
+    def forward(self, sequence: Tensor, padding_mask: Tensor, language: Tensor | None = None) -> Logits:
         """Shapes as above."""
-        return self.heads(self.embed(sequence, padding_mask))
+        return self.heads(self.embed(sequence, padding_mask), language)
 
     def embed(self, sequence: Tensor, padding_mask: Tensor) -> Tensor:
         """The clip as one vector, (B, H)."""
@@ -99,10 +107,4 @@ class ConvBlock(nn.Module):
         hidden = self.wide_norm(self.convolution(hidden.transpose(1, 2)).transpose(1, 2))
         channels = self.channel_weight(masked_mean(hidden, src_key_padding_mask).unsqueeze(1)).squeeze(1)
         hidden = hidden * channels.sigmoid().unsqueeze(1)
-        return encoded + self._drop_path(self.dropout(self.narrow(hidden)))
-
-    def _drop_path(self, change: Tensor) -> Tensor:
-        if not self.training or self.drop_path == 0:
-            return change
-        keep = torch.rand(len(change), 1, 1, device=change.device) >= self.drop_path
-        return change * keep / (1 - self.drop_path)
+        return encoded + drop_path(self.dropout(self.narrow(hidden)), self.drop_path, self.training)

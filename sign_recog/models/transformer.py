@@ -1,45 +1,12 @@
 """The Transformer encoder of FSLR, over sequences of any length."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from sign_recog.errors import ConfigError
+from sign_recog.models.encoder import encoder_layers, sinusoidal_positions
 from sign_recog.models.heads import Heads, Pooling, masked_max, masked_mean
 from sign_recog.types import Logits
-
-
-def sinusoidal_positions(num_frames: int, dim: int, like: Tensor) -> Tensor:
-    """(T, dim) positional encoding of Vaswani et al. 2017 (arXiv:1706.03762); device and dtype of ``like``.
-
-    Sines stand in the even, cosines in the odd columns; ``dim`` is even.
-    """
-    frame = torch.arange(num_frames, device=like.device, dtype=torch.float32).unsqueeze(1)
-    pair = torch.arange(0, dim, 2, device=like.device, dtype=torch.float32)
-    angle = frame * torch.exp(pair * (-math.log(10000.0) / dim))
-    return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(1).to(like.dtype)
-
-
-def encoder_layers(num_layers: int, *, dim: int, num_heads: int, ffn_dim: int, dropout: float) -> nn.ModuleList:
-    """Pre-norm Transformer layers (Xiong et al. 2020, arXiv:2002.04745), each with starting weights of its own.
-
-    Call them as ``layer(encoded, src_key_padding_mask=padding_mask)``.
-
-    Raises:
-        ConfigError: If ``dim`` does not divide among the heads, or is odd.
-    """
-    if dim % num_heads or dim % 2:
-        raise ConfigError(
-            f"The network's width {dim} must be even and a multiple of its {num_heads} attention heads. "
-            "Change model.d_model or model.num_heads."
-        )
-    return nn.ModuleList(
-        nn.TransformerEncoderLayer(
-            dim, num_heads, ffn_dim, dropout, activation="gelu", batch_first=True, norm_first=True
-        )
-        for _ in range(num_layers)
-    )
 
 
 class SignTransformer(nn.Module):
@@ -64,6 +31,7 @@ class SignTransformer(nn.Module):
         input_dim: int,
         num_glosses: int,
         num_categories: int,
+        num_languages: int,
         d_model: int,
         num_layers: int,
         num_heads: int,
@@ -71,6 +39,7 @@ class SignTransformer(nn.Module):
         dropout: float,
         head_dropout: float,
         pooling: Pooling,
+        language_dim: int | None = None,
     ) -> None:
         super().__init__()
         if pooling not in ("mean", "max", "cls"):
@@ -86,13 +55,15 @@ class SignTransformer(nn.Module):
             d_model,
             num_glosses=num_glosses,
             num_categories=num_categories,
+            num_languages=num_languages,
+            language_dim=language_dim,
             dropout=head_dropout,
             hidden_dim=d_model // 2,
         )
 
-    def forward(self, sequence: Tensor, padding_mask: Tensor) -> Logits:
+    def forward(self, sequence: Tensor, padding_mask: Tensor, language: Tensor | None = None) -> Logits:
         """Shapes as above."""
-        return self.heads(self.embed(sequence, padding_mask))
+        return self.heads(self.embed(sequence, padding_mask), language)
 
     def embed(self, sequence: Tensor, padding_mask: Tensor) -> Tensor:
         """The clip as one vector, (B, H)."""
@@ -113,7 +84,7 @@ class SignTransformer(nn.Module):
     def _encode_with_cls(self, sequence: Tensor, padding_mask: Tensor) -> Tensor:
         frames = self.embed_frames(sequence, padding_mask)
         if self.cls_token is not None:
-            frames = torch.cat((self.cls_token.expand(len(frames), 1, -1), frames), dim=1)
+            frames = torch.cat((self.cls_token.to(frames.dtype).expand(frames.shape[0], 1, -1), frames), dim=1)
             padding_mask = nn.functional.pad(padding_mask, (1, 0), value=False)
         positions = sinusoidal_positions(frames.shape[1], frames.shape[2], like=frames)
         encoded = self.input_dropout(self.input_norm(frames + positions))

@@ -1,10 +1,13 @@
 """From a ``_target_`` node to the object it names; the only use of Hydra's instantiate."""
 
-from typing import Any
+from typing import Any, cast
 
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
+from omegaconf import OmegaConf
 
+from sign_recog.config.modalities import ModalityConfig
+from sign_recog.data.readers import Reader
 from sign_recog.errors import SignRecogError
 
 
@@ -20,3 +23,14 @@ def build(node: dict[str, Any], **known: Any) -> Any:
         if isinstance(error.__cause__, SignRecogError):
             raise error.__cause__ from None
         raise
+
+
+def build_reader(modality: ModalityConfig) -> Reader:
+    """The reader of a modality, made from its settings."""
+    return get_class(modality._target_)(modality)
+
+
+def stored_reader(modality: dict[str, Any]) -> Reader:
+    """The reader of a checkpoint's modality, which is stored as plain values."""
+    schema = OmegaConf.structured(get_class(modality["_target_"]).Settings)
+    return build_reader(cast(ModalityConfig, OmegaConf.to_object(OmegaConf.merge(schema, modality))))

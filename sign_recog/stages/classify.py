@@ -9,20 +9,24 @@ import torch
 from torch.utils.data import DataLoader
 
 from sign_recog.config import Config, identity
-from sign_recog.config.schema import TrainerConfig
-from sign_recog.data.datamodule import build_dataset, build_loader, with_keypoints
+from sign_recog.data.datamodule import build_dataset, build_loader, with_inputs
 from sign_recog.data.vocabulary import Vocabulary
-from sign_recog.errors import ConfigError
+from sign_recog.errors import ConfigError, DataError, Stopped
 from sign_recog.stages import StageResult
-from sign_recog.stages.build import build
+from sign_recog.stages.build import build, build_reader
 from sign_recog.stages.run_folder import extractor_name, plain, prepared, read_extraction, run_dir, write_config
-from sign_recog.storage import atomic, checkpoint
+from sign_recog.storage import checkpoint
 from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.manifest import Clip
-from sign_recog.training.losses import GlossCategoryLoss
+from sign_recog.training.budget import Budget
+from sign_recog.training.class_frequency import class_counts, set_bias_prior
+from sign_recog.training.freeze import Freeze, freeze_parts
+from sign_recog.training.losses import SignLoss
 from sign_recog.training.module import SignClassifier
-from sign_recog.training.reproducibility import provenance, seed_everything
-from sign_recog.training.trainer import build_trainer
+from sign_recog.training.precision import compile_network
+from sign_recog.training.reproducibility import git_commit, record_end, record_start, seed_everything
+from sign_recog.training.trainer import build_trainer, fit
+from sign_recog.training.transfer import load_weights, print_outcomes
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +35,7 @@ def run(config: Config) -> StageResult:
     """Train, or go on where a killed training stopped, or say that it has finished.
 
     Raises:
-        DataError: If there are no keypoints, or a label of val is not in train.
+        DataError: If nothing was extracted, or a label of val is not in train.
         ConfigError: If the run folder holds a training with other settings.
     """
     folder = run_dir(config)
@@ -40,14 +44,20 @@ def run(config: Config) -> StageResult:
     if resumed is not None:
         _refuse_changed_settings(config, resumed[checkpoint.KEY]["config"], folder)
     corpus = prepared(config)
-    clips, without = {}, {}
+    clips, without, reader = {}, {}, build_reader(config.modality)
     for split in ("train", "val"):
-        clips[split], without[split] = with_keypoints(corpus, split, extractor_name(config))
+        clips[split], without[split] = with_inputs(corpus, split, reader, extractor_name(config))
+    if config.trainer.train_on_val:
+        logger.warning("The val clips are trained on (trainer.train_on_val): val_ metrics are those of seen clips.")
+        clips["train"], without["train"] = clips["train"] + clips["val"], without["train"] + without["val"]
     vocabulary = Vocabulary.from_clips(clips["train"])
-    if resumed is None or not _finished(resumed, config.trainer):
+    if resumed is not None:
+        _refuse_changed_clips(clips["train"], resumed[checkpoint.KEY]["train_clips"], folder)
+    if resumed is None or not _finished(resumed, config, len(clips["train"])):
         write_config(config)
-        atomic.write_json(folder / "provenance.json", provenance(config.seed))
+        record_start(folder / "provenance.json", config.seed)
         _train(config, corpus, clips, vocabulary, last if resumed else None)
+        record_end(folder / "provenance.json")
     else:
         logger.info("%s: this training has finished; nothing to do.", folder)
     chosen = checkpoint.read_checkpoint(folder / "checkpoints" / f"{config.trainer.select.value}.ckpt")
@@ -58,6 +68,7 @@ def run(config: Config) -> StageResult:
         "categories": len(vocabulary.categories),
         "parameters": sum(weight.numel() for weight in chosen.weights.values()),
         "epochs": checkpoint.read_checkpoint(last).epoch,
+        "steps": checkpoint.read_checkpoint(last).step,
         "selected checkpoint": chosen.path,
         "selected epoch": chosen.epoch,
         **{name: chosen.metrics[name] for name in sorted(chosen.metrics) if name.startswith("val_")},
@@ -72,9 +83,34 @@ def _train(
         torch.set_num_threads(config.trainer.num_threads)
     seed_everything(config.seed)
     module, loaders = assemble(config, corpus, clips, vocabulary)
-    loggers = [build(node)(run_dir(config)) for node in config.logger.values()]
-    trainer = build_trainer(config.trainer, run_dir(config), loggers)
-    trainer.fit(module, loaders["train"], loaders["val"], ckpt_path=resume, weights_only=True)
+    if config.transfer.checkpoint is not None and resume is None:
+        _transfer(config, module.network, vocabulary)
+    if config.trainer.compile:
+        compile_network(module.network, config.trainer)
+    folder = run_dir(config)
+    loggers = [build(node)(folder) for node in config.logger.values()]
+    for one in loggers:
+        one.log_hyperparams({**plain(config), "git_commit": git_commit()})
+    frozen = [Freeze(module.network, config.transfer)] if config.transfer.freeze_parts else []
+    trainer = build_trainer(config.trainer, folder, loggers, num_clips=len(clips["train"]), callbacks=frozen)
+    try:
+        fit(trainer, module, loaders["train"], loaders["val"], resume=resume)
+    except SystemExit as error:  # Lightning's answer to Ctrl-C and to SIGTERM
+        last = folder / "checkpoints" / "last.ckpt"
+        kept = f"{last} holds epoch {checkpoint.read_checkpoint(last).epoch}" if last.exists() else "No epoch was over"
+        raise Stopped(f"Training was stopped. {kept}; the same command goes on from there.") from error
+
+
+def _transfer(config: Config, network: torch.nn.Module, vocabulary: Vocabulary) -> None:
+    source = checkpoint.read_checkpoint(Path(config.transfer.checkpoint or ""))
+    outcomes = load_weights(
+        network,
+        source,
+        glosses=vocabulary.glosses,
+        categories=vocabulary.categories,
+        extend_head=config.transfer.extend_head,
+    )
+    print_outcomes(outcomes, source.path)
 
 
 def assemble(
@@ -83,22 +119,30 @@ def assemble(
     """Build what is trained, and a loader for each split of ``clips``.
 
     Raises:
-        DataError: If keypoints are damaged, or a label is not in ``vocabulary``.
-        ConfigError: If a category head is asked for and no clip has a category.
+        DataError: If a file is damaged, or a label is not in ``vocabulary``.
+        ConfigError: If a category head is asked for and no clip has a category, or a part to freeze is unknown.
     """
     extractor = extractor_name(config)
     num_categories = len(vocabulary.categories) if config.loss.category_weight > 0 else 0
     if config.loss.category_weight > 0 and not num_categories:
         raise ConfigError(
-            f"loss.category_weight={config.loss.category_weight}, but no train clip of {corpus.folder.name} has a "
+            f"loss.category_weight={config.loss.category_weight}, but no train clip of {config.data.name} has a "
             "category. Use loss.category_weight=0, or add a category column and run run=prepare again."
         )
+    reader = build_reader(config.modality)
     augmentations = [build(node) for node in config.augment.values()]
     loaders, input_dim = {}, 0
     for split, own in clips.items():
-        train: dict[str, Any] = {"augmentations": augmentations, "seed": config.seed} if split == "train" else {}
-        dataset = build_dataset(corpus, own, vocabulary, config.modality, extractor=extractor, **train)
-        input_dim = dataset.preprocessor.input_dim
+        train: dict[str, Any] = {"augmentations": augmentations} if split == "train" else {}
+        steps: dict[str, Any] = (
+            {"accumulate": config.trainer.accumulate, "steps_per_round": config.trainer.eval_every_steps}
+            if split == "train"
+            else {}
+        )
+        dataset = build_dataset(
+            corpus, own, vocabulary, reader, extractor=extractor, train=split == "train", seed=config.seed, **train
+        )
+        input_dim = dataset.sequences.input_dim
         loaders[split] = build_loader(
             dataset,
             batch_size=config.trainer.batch_size,
@@ -106,29 +150,51 @@ def assemble(
             shuffle=split == "train",
             bucketing=config.trainer.bucketing,
             num_workers=config.trainer.num_workers,
+            **steps,
         )
     network = build(
-        config.model, input_dim=input_dim, num_glosses=len(vocabulary.glosses), num_categories=num_categories
+        config.model,
+        input_dim=input_dim,
+        num_glosses=len(vocabulary.glosses),
+        num_categories=num_categories,
+        num_languages=len(vocabulary.languages),
     )
     record = {
         "config": plain(config),
         "glosses": list(vocabulary.glosses),
         "categories": list(vocabulary.categories) if num_categories else [],
+        "languages": list(vocabulary.languages),
         "input_dim": input_dim,
-        "extraction": read_extraction(corpus.keypoints_dir(extractor)),
+        "extraction": read_extraction(reader.folder(corpus, extractor)),
         "train_clips": [clip.clip_id for clip in clips["train"]],
     }
-    loss = GlossCategoryLoss(**plain(config.loss))
+    counts = class_counts(vocabulary, clips["train"], with_categories=num_categories > 0)
+    if config.loss.bias_prior:
+        set_bias_prior(network.heads.output_layers(), counts)
+    freeze_parts(network, config.transfer.freeze_parts, "transfer.freeze_parts")
+    given = {"gloss_weight": config.loss.gloss_weight, "category_weight": config.loss.category_weight}
+    loss = SignLoss(config.loss, build(config.loss.weighting, **given), counts=counts, network=network)
     build_optimizer, build_scheduler = build(config.optim), build(config.scheduler)
     return SignClassifier(network, loss, build_optimizer, build_scheduler, record, seed=config.seed), loaders
 
 
-def _finished(content: dict[str, Any], settings: TrainerConfig) -> bool:
+def _finished(content: dict[str, Any], config: Config, num_clips: int) -> bool:
     """Whether a last checkpoint is a training's end: its budget is used, or it had stopped early."""
-    if content["epoch"] + 1 >= settings.max_epochs:
+    if content["global_step"] >= Budget.of(config.trainer, num_clips).total_steps:
         return True
     states = [state for name, state in content["callbacks"].items() if name.startswith("EarlyStopping")]
-    return settings.early_stopping.enabled and any(s["wait_count"] >= s["patience"] for s in states)
+    return config.trainer.early_stopping.enabled and any(s["wait_count"] >= s["patience"] for s in states)
+
+
+def _refuse_changed_clips(clips: list[Clip], before: list[str], folder: Path) -> None:
+    """A training that went on with other clips would be neither the old one nor a new one."""
+    differ = sorted({clip.clip_id for clip in clips} ^ set(before))
+    if differ:
+        raise DataError(
+            f"{folder} holds a training on {len(before)} train clips; now there are {len(clips)}, and {len(differ)} "
+            f"are in only one of the two ({', '.join(differ[:3])}{', ...' if len(differ) > 3 else ''}). "
+            "Use another paths.run_dir, or delete this folder to train anew."
+        )
 
 
 def _refuse_changed_settings(config: Config, stored: dict[str, Any], folder: Path) -> None:

@@ -7,17 +7,24 @@ from typing import Any
 import numpy as np
 
 from sign_recog.config import Config, identity
-from sign_recog.data.datamodule import build_dataset, build_loader, with_keypoints
+from sign_recog.data.datamodule import build_dataset, build_loader, with_inputs
 from sign_recog.errors import CheckpointError, DataError
 from sign_recog.evaluation import plots
-from sign_recog.evaluation.classification import Predictions, confusion, pick_examples, score, write_predictions
+from sign_recog.evaluation.classification import score, score_groups
+from sign_recog.evaluation.predictions import (
+    Predictions,
+    confusion,
+    confusion_of,
+    pick_examples,
+    write_predictions,
+)
 from sign_recog.stages import StageResult
 from sign_recog.stages.recognizer import Recognizer, load_recognizer
 from sign_recog.stages.run_folder import checkpoint_path, corpus_dir, extractor_name, read_extraction
 from sign_recog.storage import atomic
 from sign_recog.storage.checkpoint import Checkpoint, read_checkpoint
-from sign_recog.storage.corpus import PreparedCorpus, open_corpus
-from sign_recog.storage.manifest import Clip
+from sign_recog.storage.corpus import PreparedCorpus, manifest_dir, open_corpus
+from sign_recog.storage.manifest import COLUMNS, Clip
 from sign_recog.training.reproducibility import clips_hash, provenance
 
 logger = logging.getLogger(__name__)
@@ -27,7 +34,7 @@ def run(config: Config) -> StageResult:
     """Write metrics.json, predictions.csv, predictions.npz and the confusion matrix beside the checkpoint's run.
 
     Raises:
-        CheckpointError: If there is no checkpoint, or its keypoints were extracted in another way.
+        CheckpointError: If there is no checkpoint, or its files were extracted in another way.
         DataError: If a label is unknown to the checkpoint, or a clip was trained on.
     """
     import torch
@@ -40,8 +47,8 @@ def run(config: Config) -> StageResult:
     recognizer = load_recognizer(trained)
     corpus = open_corpus(_corpus_folder(config, trained))
     extractor = extractor_name(config)
-    _refuse_other_extraction(trained, corpus.keypoints_dir(extractor))
-    clips, without = with_keypoints(corpus, settings.split, extractor)
+    _refuse_other_extraction(trained, recognizer.reader.folder(corpus, extractor))
+    clips, without = with_inputs(corpus, settings.split, recognizer.reader, extractor)
     _refuse_trained_clips(trained, clips, settings.split)
     predictions = _predict(recognizer, corpus, clips, extractor, config)
     metrics = _metrics(config, trained, corpus, clips, without, predictions)
@@ -49,6 +56,9 @@ def run(config: Config) -> StageResult:
     folder = path.resolve().parents[1] / ("" if settings.split == "test" else settings.split)
     write_predictions(folder / "predictions.csv", predictions)
     atomic.write_bytes(folder / "confusion_matrix.png", plots.confusion_matrix(confusion(predictions), trained.glosses))
+    if (categories := predictions.labelled_categories) is not None:
+        image = plots.confusion_matrix(confusion_of(*categories), trained.categories)
+        atomic.write_bytes(folder / "confusion_matrix_category.png", image)
     atomic.write_json(folder / "metrics.json", metrics)
     shown = ("top1_per_instance", "top5_per_instance", "top10_per_instance", "top1_per_class", "macro_f1", "loss")
     summary = {
@@ -65,7 +75,8 @@ def _corpus_folder(config: Config, trained: Checkpoint) -> Path:
     if config.run.corpus is not None:
         return Path(config.run.corpus)
     if config.run.checkpoint is not None:  # the corpus it was trained on, whatever data= says
-        return Path(config.paths.data_root) / trained.config["data"]["name"]
+        data = trained.config["data"]
+        return manifest_dir(Path(config.paths.data_root) / data["name"], data)
     return corpus_dir(config)
 
 
@@ -73,7 +84,13 @@ def _predict(
     recognizer: Recognizer, corpus: PreparedCorpus, clips: list[Clip], extractor: str, config: Config
 ) -> Predictions:
     vocabulary = recognizer.vocabulary
-    dataset = build_dataset(corpus, clips, vocabulary, recognizer.preprocessor.modality, extractor=extractor)
+    dataset = build_dataset(corpus, clips, vocabulary, recognizer.reader, extractor=extractor, train=False)
+    if dataset.sequences.input_dim != recognizer.checkpoint.input_dim:
+        raise CheckpointError(
+            f"{recognizer.checkpoint.path} reads {recognizer.checkpoint.input_dim} values a frame, and the files in "
+            f"{recognizer.reader.folder(corpus, extractor)} hold {dataset.sequences.input_dim}. Extract them as the "
+            "training's were."
+        )
     loader = build_loader(
         dataset, batch_size=config.trainer.batch_size, seed=0, shuffle=False, bucketing=False, num_workers=0
     )
@@ -83,11 +100,24 @@ def _predict(
         signers=[clip.signer for clip in clips],
         glosses=list(vocabulary.glosses),
         gloss_logits=logits["gloss_logits"],
-        gloss_targets=np.array(dataset.glosses),
+        gloss_targets=np.array(dataset.labels.glosses),
         categories=list(vocabulary.categories),
         category_logits=logits.get("category_logits"),
-        category_targets=np.array(dataset.categories),
+        category_targets=np.array(dataset.labels.categories),
+        groups=groups_of(clips, config.run.group_by),
     )
+
+
+def groups_of(clips: list[Clip], columns: list[str]) -> dict[str, list[str]]:
+    """Column of the manifest -> its value for each clip; a column that no clip has is left out, and named."""
+    found = {name: [_cell(clip, name) for clip in clips] for name in columns}
+    if without := [name for name, values in found.items() if not any(values)]:
+        logger.info("run.group_by: no clip has %s in the manifest, so it is left out.", ", ".join(without))
+    return {name: values for name, values in found.items() if any(values)}
+
+
+def _cell(clip: Clip, column: str) -> str:
+    return str(getattr(clip, column)) if column in COLUMNS else clip.extra.get(column, "")
 
 
 def _metrics(
@@ -99,9 +129,11 @@ def _metrics(
     predictions: Predictions,
 ) -> dict[str, Any]:
     """What metrics.json holds: the scores, and on what they were measured."""
+    interval = {"bootstrap_samples": config.run.bootstrap_samples, "seed": config.seed}
     return {
         "split": config.run.split,
-        "scores": score(predictions, bootstrap_samples=config.run.bootstrap_samples, seed=config.seed),
+        "scores": score(predictions, **interval),
+        "groups": score_groups(predictions, **interval),
         "run": {
             "name": trained.config["name"],
             "seed": trained.config["seed"],
@@ -111,15 +143,25 @@ def _metrics(
         },
         "data": {
             "corpus": corpus.info["name"],
+            "manifest": str(corpus.folder / "manifest.tsv"),
             "clips": len(clips),
-            "clips_without_keypoints": [clip.clip_id for clip in without],
+            "clips_not_extracted": [clip.clip_id for clip in without],
             "clips_hash": clips_hash(clip.clip_id for clip in clips),
             "signers": len({clip.signer for clip in clips} - {""}),
+            "unseen_signers": _unseen_signers(trained, corpus, clips),
             "split_strategy": corpus.info["settings"]["split"]["strategy"],
         },
         "examples": _examples(predictions),
         "provenance": provenance(trained.config["seed"]),
     }
+
+
+def _unseen_signers(trained: Checkpoint, corpus: PreparedCorpus, clips: list[Clip]) -> bool | None:
+    """Whether no signer of ``clips`` was trained on; None where signers are unknown, or the corpus is another."""
+    signer_of = {clip.clip_id: clip.signer for clip in corpus.clips}
+    seen = {signer_of.get(clip_id, "") for clip_id in trained.train_clips}
+    scored = {clip.signer for clip in clips}
+    return None if "" in seen | scored else not seen & scored
 
 
 def _examples(predictions: Predictions) -> list[dict[str, Any]]:
@@ -138,12 +180,12 @@ def _examples(predictions: Predictions) -> list[dict[str, Any]]:
     ]
 
 
-def _refuse_other_extraction(trained: Checkpoint, folder: Path) -> None:
+def _refuse_other_extraction(trained: Checkpoint, folder: Path | None) -> None:
     now = read_extraction(folder)
     if trained.extraction is not None and now is not None and now != trained.extraction:
         keys = sorted(k for k in now.keys() | trained.extraction.keys() if now.get(k) != trained.extraction.get(k))
         raise CheckpointError(
-            f"{trained.path} was trained on keypoints made in another way than those in {folder}: "
+            f"{trained.path} was trained on files made in another way than those in {folder}: "
             f"{', '.join(f'{k} was {trained.extraction.get(k)}, is {now.get(k)}' for k in keys)}. "
             "Extract again with the checkpoint's settings, or train again."
         )
@@ -151,6 +193,11 @@ def _refuse_other_extraction(trained: Checkpoint, folder: Path) -> None:
 
 def _refuse_trained_clips(trained: Checkpoint, clips: list[Clip], split: str) -> None:
     both = sorted({clip.clip_id for clip in clips} & set(trained.train_clips))
+    if split == "val" and both and trained.config["trainer"].get("train_on_val"):
+        raise DataError(
+            f"{trained.path} was trained on train and val (trainer.train_on_val), so a score on val would say nothing. "
+            "Score it on test."
+        )
     if split != "train" and both:
         raise DataError(
             f"{len(both)} clips of {split} were trained on ({', '.join(both[:3])}, ...): the manifest's splits have "

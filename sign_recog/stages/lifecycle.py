@@ -9,14 +9,14 @@ from hydra.utils import get_method
 
 from sign_recog.config import Config
 from sign_recog.console import print_summary
-from sign_recog.errors import SignRecogError
+from sign_recog.errors import SignRecogError, Stopped
 from sign_recog.stages import StageResult
 from sign_recog.stages.run_folder import run_dir
 from sign_recog.storage import atomic
 
 logger = logging.getLogger(__name__)
 
-ONLOOKERS = ("report", "predict")  # stages that use a run without being part of it: its status stays
+ONLOOKERS = ("report", "predict", "export")  # stages that use a run without being part of it: its status stays
 
 
 def run(config: Config) -> StageResult:
@@ -35,7 +35,11 @@ def run(config: Config) -> StageResult:
     except BaseException as error:
         kind = "" if isinstance(error, SignRecogError) else f"{type(error).__name__}: "
         logger.error("%s%s", kind, error)
-        write_status(state="failed", error=f"{kind}{error}", ended=_stamp(time.time()))
+        write_status(
+            state="stopped" if isinstance(error, Stopped) else "failed",
+            error=f"{kind}{error}",
+            ended=_stamp(time.time()),
+        )
         raise
     seconds = time.time() - started
     summary = json.loads(json.dumps(result.summary, default=str))

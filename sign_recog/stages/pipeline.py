@@ -16,8 +16,8 @@ def run(config: Config) -> StageResult:
     """Run ``run.steps``; the objective is that of the last step that has one."""
     objective: float | None = None
     summary: dict[str, Any] = {}
-    for number, name in enumerate(config.run.steps, start=1):
-        logger.info("step %d of %d: %s", number, len(config.run.steps), name)
+    for number, name in enumerate(config.run.stages, start=1):
+        logger.info("step %d of %d: %s", number, len(config.run.stages), name)
         settings = getattr(config.run, name)
         stage = import_module(settings._target_.rpartition(".")[0])
         result = stage.run(dataclasses.replace(config, run=settings))

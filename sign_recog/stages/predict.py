@@ -1,7 +1,11 @@
-"""Video, folder of videos or keypoint file -> top-k JSON and overlay video, preprocessed as in training."""
+"""Video, folder of videos, or .npz of keypoints or features -> top-k JSON, overlay videos and embeddings.
+
+Inputs are preprocessed as in training, and recognised in batches.
+"""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,74 +13,68 @@ import numpy as np
 from tqdm import tqdm
 
 from sign_recog.config import Config
+from sign_recog.config.runs.predict import PredictRun
 from sign_recog.corpora.annotation import VIDEO_SUFFIXES
-from sign_recog.errors import CheckpointError, DataError
+from sign_recog.errors import DataError
 from sign_recog.landmarks.draw import draw_label, draw_skeleton
 from sign_recog.opencv import require_opencv
 from sign_recog.stages import StageResult
-from sign_recog.stages.build import build
+from sign_recog.stages.inputs import Input, InputReader
 from sign_recog.stages.recognizer import Recognizer, load_recognizer
-from sign_recog.stages.run_folder import checkpoint_path, run_dir
+from sign_recog.stages.run_folder import checkpoint_path, result_dir
 from sign_recog.storage import atomic
 from sign_recog.storage.checkpoint import read_checkpoint
-from sign_recog.storage.sequences import KeypointSequence, read_keypoints
-from sign_recog.video.reader import read_frames
+from sign_recog.storage.sequences import KeypointSequence
+from sign_recog.video.reader import probe, read_frames
 from sign_recog.video.writer import write_video
 
 logger = logging.getLogger(__name__)
 
 
 def run(config: Config) -> StageResult:
-    """Write ``<clip>.json`` for every input, ``<clip>.mp4`` for videos, and ``failed.tsv`` for what could not be read.
+    """Write ``<clip>.json`` for every input, and ``failed.tsv`` for what could not be read.
+
+    As ``run`` asks, also ``<clip>.mp4`` for videos, and ``<clip>.<embedding>.npy`` with ``labels.json``, which names
+    the axis of the probabilities.
 
     Raises:
+        CheckpointError: If the checkpoint cannot be used, or its languages need a ``run.language``.
         DataError: If there is no input, or none of it could be recognised.
     """
     settings = config.run
     recognizer = load_recognizer(read_checkpoint(checkpoint_path(config, settings.checkpoint)))
-    inputs = _inputs(Path(settings.input))
+    recognizer.language_index(settings.language)  # a wrong one is said before the work begins
+    paths = _inputs(Path(settings.input))
     if settings.overlay:
         require_opencv()
-    folder = _output_dir(config, recognizer.checkpoint.path)
-    extractor_settings = recognizer.checkpoint.config["extractor"]
-    extractor = None
+    folder = result_dir(config, recognizer.checkpoint.path, settings.output_dir, "predictions")
+    if "probabilities" in settings.embeddings:
+        atomic.write_json(folder / "labels.json", vars(recognizer.vocabulary))
     failed: list[tuple[str, str]] = []
-    answers: list[dict[str, Any]] = []
-    for path in tqdm(inputs, desc="predicting", unit="clip", disable=len(inputs) == 1):
-        try:
-            if path.suffix == ".npz":
-                sequence = read_keypoints(path)
-                _refuse_other_extraction(recognizer, sequence, path)
-            else:
-                extractor = extractor or build(extractor_settings)
-                sequence = extractor.extract(path)
-            answer = _answer(recognizer, sequence, path, settings.top_k)
-        except DataError as error:
-            failed.append((path.name, str(error)))
-            logger.warning("%s", error)
-            continue
-        atomic.write_json(folder / f"{path.stem}.json", answer)
-        if settings.overlay and path.suffix != ".npz":
-            _write_overlay(folder / f"{path.stem}.mp4", path, sequence, answer, extractor_settings["target_fps"])
-        answers.append(answer)
+    best: list[dict[str, Any]] = []
+    for batch in _batches(_readable(recognizer, paths, failed), settings.batch_size):
+        found = recognizer.recognize(
+            [clip.frames for clip in batch],
+            language=settings.language,
+            embeddings=[kind for kind in settings.embeddings if kind != "probabilities"],
+        )
+        for clip, values in zip(batch, found, strict=True):
+            answer = _answer(recognizer, clip, values, settings)
+            for kind in settings.embeddings:
+                _write_array(
+                    folder / f"{clip.path.stem}.{kind}.npy", values["gloss" if kind == "probabilities" else kind]
+                )
+            if settings.overlay and clip.is_video:
+                _write_overlay(folder / f"{clip.path.stem}.mp4", clip, answer, recognizer)
+            atomic.write_json(folder / f"{clip.path.stem}.json", answer)
+            best.append(answer["glosses"][0])
     if failed:
         rows = [f"{name}\t{' '.join(reason.split())}\n" for name, reason in failed]
         atomic.write_text(folder / "failed.tsv", "input\treason\n" + "".join(rows))
-    if not answers:
-        raise DataError(f"None of {len(inputs)} inputs could be recognised. The first: {failed[0][1]}")
-    first = answers[0]["glosses"][0]
-    summary = {"inputs": len(inputs), "recognised": len(answers), "failed": len(failed), "results": folder}
-    if len(answers) == 1:
-        summary |= {"gloss": first["gloss"], "probability": first["probability"]}
-    return StageResult(summary=summary)
-
-
-def _output_dir(config: Config, checkpoint: Path) -> Path:
-    """What is given; else in the checkpoint's run folder, or for a checkpoint outside a run in this command's."""
-    if config.run.output_dir is not None:
-        return Path(config.run.output_dir)
-    in_run = checkpoint.parent.name == "checkpoints"
-    return (checkpoint.parents[1] if in_run else run_dir(config)) / "predictions"
+    if not best:
+        raise DataError(f"None of {len(paths)} inputs could be recognised. The first: {failed[0][1]}")
+    summary = {"inputs": len(paths), "recognised": len(best), "failed": len(failed), "results": folder}
+    return StageResult(summary=summary | (best[0] if len(best) == 1 else {}))
 
 
 def _inputs(path: Path) -> list[Path]:
@@ -95,47 +93,65 @@ def _inputs(path: Path) -> list[Path]:
     return [path]
 
 
-def _refuse_other_extraction(recognizer: Recognizer, sequence: KeypointSequence, path: Path) -> None:
-    """A file of another extractor than the network was trained on would be answered, and wrongly."""
-    trained = recognizer.checkpoint.extraction
-    if trained is None or "extraction" not in sequence.meta:
-        return
-    if sequence.meta["extraction"] != trained:
-        raise CheckpointError(
-            f"{path}: was extracted as {sequence.meta['extraction']}, but {recognizer.checkpoint.path} was trained on "
-            f"{trained}. Give the video instead, or extract with the settings of the training."
-        )
+def _readable(recognizer: Recognizer, paths: list[Path], failed: list[tuple[str, str]]) -> Iterator[Input]:
+    """The inputs that can be read; the others are added to ``failed`` with the reason."""
+    read = InputReader(recognizer)
+    for path in tqdm(paths, desc="predicting", unit="clip", disable=len(paths) == 1):
+        try:
+            yield read(path)
+        except DataError as error:
+            failed.append((path.name, str(error)))
+            logger.warning("%s", error)
 
 
-def _answer(recognizer: Recognizer, sequence: KeypointSequence, path: Path, top_k: int) -> dict[str, Any]:
+def _batches(inputs: Iterable[Input], size: int) -> Iterator[list[Input]]:
+    iterator = iter(inputs)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _answer(
+    recognizer: Recognizer, clip: Input, probabilities: dict[str, np.ndarray], settings: PredictRun
+) -> dict[str, Any]:
     """What the JSON file holds; probabilities fall from first to last."""
-    probabilities = recognizer.recognize(sequence, str(path))
     names = {"gloss": recognizer.vocabulary.glosses, "category": recognizer.vocabulary.categories}
-    seen = ~np.isnan(sequence.keypoints[..., 0])
     answer: dict[str, Any] = {
-        "input": str(path),
+        "input": str(clip.path),
         "checkpoint": str(recognizer.checkpoint.path),
-        "frames": len(sequence.keypoints),
-        "frames_with": {part: float(seen[:, v].any(1).mean()) for part, v in sequence.layout.parts.items()},
+        "frames": len(clip.frames),
     }
+    if settings.language is not None:
+        answer["language"] = settings.language
+    if isinstance(clip.sequence, KeypointSequence):
+        seen = ~np.isnan(clip.sequence.keypoints[..., 0])
+        parts = clip.sequence.layout.parts
+        answer["frames_with"] = {part: float(seen[:, v].any(1).mean()) for part, v in parts.items()}
     for kind, plural in (("gloss", "glosses"), ("category", "categories")):
         if kind in probabilities:
-            best = np.argsort(-probabilities[kind], kind="stable")[:top_k]
+            best = np.argsort(-probabilities[kind], kind="stable")[: settings.top_k]
             answer[plural] = [{kind: names[kind][i], "probability": float(probabilities[kind][i])} for i in best]
     return answer
 
 
-def _write_overlay(
-    path: Path, video: Path, sequence: KeypointSequence, answer: dict[str, Any], target_fps: float | None
-) -> None:
+def _write_array(path: Path, values: np.ndarray) -> None:
+    with atomic.replaced(path) as temporary, temporary.open("wb") as file:
+        np.save(file, values.astype(np.float32), allow_pickle=False)
+
+
+def _write_overlay(path: Path, clip: Input, answer: dict[str, Any], recognizer: Recognizer) -> None:
     best = answer["glosses"][0]
     label = f"{best['gloss']}  {100 * best['probability']:.0f} %"
+    sequence = clip.sequence
 
-    def frames() -> Iterator[np.ndarray]:
-        for frame, keypoints in zip(read_frames(video, target_fps=target_fps), sequence.keypoints, strict=True):
-            image = draw_skeleton(frame.image, keypoints, sequence.layout)
-            yield draw_label(image, label)
+    def frames(target_fps: float | None) -> Iterator[np.ndarray]:
+        images = (frame.image for frame in read_frames(clip.path, target_fps=target_fps))
+        if isinstance(sequence, KeypointSequence):
+            pairs = zip(images, sequence.keypoints, strict=True)
+            images = (draw_skeleton(image, keypoints, sequence.layout) for image, keypoints in pairs)
+        return (draw_label(image, label) for image in images)
 
-    fps = target_fps or sequence.meta["fps"]
+    # A skeleton belongs to a frame of the extraction; without one the video is shown as it is.
+    drawn = isinstance(sequence, KeypointSequence)
+    target_fps = recognizer.checkpoint.config["extractor"]["target_fps"] if drawn else None
     with atomic.replaced(path) as temporary:
-        write_video(temporary, frames(), fps)
+        write_video(temporary, frames(target_fps), target_fps or probe(clip.path).fps)

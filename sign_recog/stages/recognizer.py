@@ -1,22 +1,21 @@
 """A checkpoint ready for use: the network, its preprocessing and its labels."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
-from omegaconf import OmegaConf
 from torch import nn
 from torch.utils.data import DataLoader
 
-from sign_recog.config.schema import ModalityConfig
-from sign_recog.data.datasets import collate
-from sign_recog.data.preprocessing import KeypointPreprocessor
-from sign_recog.data.vocabulary import NO_CATEGORY, Vocabulary
+from sign_recog.data.datasets import pad, padding_mask
+from sign_recog.data.readers import Reader
+from sign_recog.data.vocabulary import Vocabulary
 from sign_recog.errors import CheckpointError
-from sign_recog.stages.build import build
+from sign_recog.stages.build import build, stored_reader
 from sign_recog.storage.checkpoint import Checkpoint
-from sign_recog.storage.sequences import KeypointSequence
+
+_STEPS = {"spatial": "embed_frames", "temporal": "encode", "cls": "embed"}  # embedding -> the networks' method
 
 
 @dataclass(frozen=True)
@@ -25,26 +24,70 @@ class Recognizer:
 
     checkpoint: Checkpoint
     network: nn.Module
-    preprocessor: KeypointPreprocessor
+    reader: Reader
     vocabulary: Vocabulary
     device: torch.device
 
     @torch.inference_mode()
     def logits(self, loader: DataLoader) -> dict[str, np.ndarray]:
         """Logits of all clips, in the loader's order: ``gloss_logits`` (N, G), perhaps ``category_logits`` (N, K)."""
-        batches = [self._forward(batch["sequence"], batch["padding_mask"]) for batch in loader]
+        batches = [self._forward(batch["sequence"], batch["padding_mask"], batch["language"]) for batch in loader]
         return {name: np.concatenate([b[name].float().cpu().numpy() for b in batches]) for name in batches[0]}
 
     @torch.inference_mode()
-    def recognize(self, sequence: KeypointSequence, name: str) -> dict[str, np.ndarray]:
-        """Probabilities of one clip: ``gloss`` (G,), and with a category head ``category`` (K,)."""
-        frames = self.preprocessor.frames(sequence, name)
-        batch = collate([(frames, 0, NO_CATEGORY, name)])
-        logits = self._forward(batch["sequence"], batch["padding_mask"])
-        return {key.removesuffix("_logits"): v[0].float().softmax(0).cpu().numpy() for key, v in logits.items()}
+    def recognize(
+        self, clips: Sequence[np.ndarray], *, language: str | None, embeddings: Collection[str]
+    ) -> list[dict[str, np.ndarray]]:
+        """What the network makes of each of ``clips`` (T_i, ...): the same as of the clip alone.
 
-    def _forward(self, sequence: torch.Tensor, padding_mask: torch.Tensor) -> dict[str, torch.Tensor]:
-        return self.network(sequence.to(self.device), padding_mask.to(self.device))
+        Args:
+            language: Of all clips; None where the checkpoint knows only one.
+            embeddings: Which of ``spatial``, ``temporal`` and ``cls`` to return.
+
+        Returns:
+            For each clip, float32: ``gloss`` (G,) and, with a category head, ``category`` (K,), probabilities;
+            ``spatial`` (T_i, H), each frame by itself; ``temporal`` (T_i, H), each frame in its clip; ``cls`` (H,),
+            the clip, which the heads classify.
+
+        Raises:
+            CheckpointError: If the checkpoint does not know the language.
+        """
+        padded, lengths = pad(clips)
+        sequence, mask = torch.from_numpy(padded).to(self.device), padding_mask(lengths).to(self.device)
+        logits = self._forward(sequence, mask, torch.full((len(clips),), self.language_index(language)))
+        columns = {name.removesuffix("_logits"): _numpy(values.float().softmax(1)) for name, values in logits.items()}
+        for kind in embeddings:
+            columns[kind] = _numpy(getattr(self.network, _STEPS[kind])(sequence, mask))
+        answers = []
+        for i, clip in enumerate(clips):
+            unpadded = {kind: columns[kind][i, : len(clip)] for kind in ("spatial", "temporal") if kind in columns}
+            answers.append({name: values[i] for name, values in columns.items()} | unpadded)
+        return answers
+
+    def language_index(self, name: str | None) -> int:
+        """The place of the language called ``name``; 0 where the checkpoint knows only one.
+
+        Raises:
+            CheckpointError: If the checkpoint does not know it, or needs one.
+        """
+        languages = self.vocabulary.languages
+        if not languages:
+            if name is not None:
+                raise CheckpointError(
+                    f"{self.checkpoint.path} was trained on one language, so run.language={name} has no effect. "
+                    "Leave it out."
+                )
+            return 0
+        if name not in languages:
+            raise CheckpointError(
+                f"{self.checkpoint.path} knows the languages {', '.join(languages)}, and {name!r} is none of them. "
+                "Give run.language=NAME."
+            )
+        return languages.index(name)
+
+    def _forward(self, sequence: torch.Tensor, mask: torch.Tensor, language: torch.Tensor) -> dict[str, torch.Tensor]:
+        extra = [language.to(self.device)] if self.vocabulary.languages else []
+        return self.network(sequence.to(self.device), mask.to(self.device), *extra)
 
 
 def load_recognizer(checkpoint: Checkpoint) -> Recognizer:
@@ -53,15 +96,17 @@ def load_recognizer(checkpoint: Checkpoint) -> Recognizer:
     Raises:
         CheckpointError: If the weights do not fit the network the checkpoint describes.
     """
-    schema = OmegaConf.structured(ModalityConfig)
-    modality = cast(ModalityConfig, OmegaConf.to_object(OmegaConf.merge(schema, checkpoint.config["modality"])))
-    preprocessor = KeypointPreprocessor(modality)
-    vocabulary = Vocabulary(tuple(checkpoint.glosses), tuple(checkpoint.categories))
+    reader = stored_reader(checkpoint.config["modality"])
+    vocabulary = Vocabulary(tuple(checkpoint.glosses), tuple(checkpoint.categories), tuple(checkpoint.languages))
+    settings = dict(checkpoint.config["model"])
+    if "weights" in settings:
+        settings["weights"] = None  # those that training began with may be gone; the checkpoint has its own
     network = build(
-        checkpoint.config["model"],
+        settings,
         input_dim=checkpoint.input_dim,
         num_glosses=len(vocabulary.glosses),
         num_categories=len(vocabulary.categories),
+        num_languages=len(vocabulary.languages),
     )
     try:
         network.load_state_dict(checkpoint.weights)
@@ -69,10 +114,14 @@ def load_recognizer(checkpoint: Checkpoint) -> Recognizer:
         raise CheckpointError(
             f"{checkpoint.path}: its weights do not fit its network ({error}). Train again."
         ) from error
-    if preprocessor.input_dim != checkpoint.input_dim:
+    if reader.input_dim not in (None, checkpoint.input_dim):
         raise CheckpointError(
             f"{checkpoint.path}: reads {checkpoint.input_dim} values a frame, but its modality settings make "
-            f"{preprocessor.input_dim}. It was made by another version of this program; train again."
+            f"{reader.input_dim}. It was made by another version of this program; train again."
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return Recognizer(checkpoint, network.to(device).eval(), preprocessor, vocabulary, device)
+    return Recognizer(checkpoint, network.to(device).eval(), reader, vocabulary, device)
+
+
+def _numpy(values: torch.Tensor) -> np.ndarray:
+    return values.float().cpu().numpy()

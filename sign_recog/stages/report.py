@@ -6,19 +6,22 @@ import os
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from sign_recog.config import Config
 from sign_recog.errors import DataError, SignRecogError
 from sign_recog.evaluation import plots
-from sign_recog.evaluation.aggregate import find_runs, read_sweep
+from sign_recog.evaluation.aggregate import Group, read_sweep
+from sign_recog.evaluation.page import Figure
 from sign_recog.evaluation.report import (
     Example,
-    Figure,
     RunReport,
     Stamp,
     SweepReport,
     build_run_report,
     build_sweep_report,
 )
+from sign_recog.evaluation.runs import find_runs
 from sign_recog.evaluation.strips import skeleton_strip
 from sign_recog.stages import StageResult
 from sign_recog.stages.run_folder import extractor_name, read_quality, run_dir
@@ -48,7 +51,7 @@ def _report_run(config: Config, folder: Path) -> StageResult:
     if not path.exists():
         raise DataError(f"{path}: this run has no scores, so there is nothing to report. Run run=evaluate first.")
     metrics = json.loads(path.read_text(encoding="utf-8"))
-    corpus, notes = _corpus(config, metrics["data"]["corpus"])
+    corpus, notes = _corpus(Path(metrics["data"]["manifest"]).parent)
     info = corpus.info if corpus else {"splits": {}, "leakage": [], "notes": [], "warnings": []}
     quality = read_quality(corpus.keypoints_dir(extractor_name(config))) if corpus else None
     report = RunReport(
@@ -63,8 +66,9 @@ def _report_run(config: Config, folder: Path) -> StageResult:
         figures=_figures(folder, metrics),
         examples=_examples(metrics, corpus, extractor_name(config)),
         extraction=quality["rows"] if quality else [],
+        groups=metrics["groups"],
         other_scores=_other_scores(folder),
-        notes=[*notes, *info["notes"]],
+        notes=[*notes, *_training_notes(folder), *info["notes"]],
         warnings=[w for w in info["warnings"] if w not in info["leakage"]],
     )
     return _write(folder, build_run_report(report), report.to_json(), _headline(metrics["scores"]))
@@ -75,8 +79,7 @@ def _headline(scores: dict[str, Any]) -> dict[str, Any]:
     return {"top-1 per instance": f"{scores['top1_per_instance']:.3f} (95 % interval {low:.3f} to {high:.3f})"}
 
 
-def _corpus(config: Config, name: str) -> tuple[PreparedCorpus | None, list[str]]:
-    folder = Path(config.paths.data_root) / name
+def _corpus(folder: Path) -> tuple[PreparedCorpus | None, list[str]]:
     try:
         return open_corpus(folder), []
     except SignRecogError as error:
@@ -121,26 +124,45 @@ def _report_sweep(config: Config, folder: Path) -> StageResult:
         links=links,
         provenance=provenance(config.seed),
     )
-    summary: dict[str, Any] = {}
-    for group in sweep.groups:
-        top1 = group.scores.get("top1_per_instance")
-        name = f"{group.settings} (seeds {', '.join(map(str, group.seeds))})"
-        if top1 is None:
-            summary[name] = "no scores"
-        elif top1.ci95 is None:
-            summary[name] = f"top-1 {top1.mean:.4f}; one run, so no deviation"
-        else:
-            low, high = top1.ci95
-            summary[name] = f"top-1 {top1.mean:.4f}, deviation {top1.std:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+    summary = {_group_name(group): _group_result(group) for group in sweep.groups}
+    summary |= {f"gap {gap.settings_seen} to {gap.settings_unseen}": gap.text for gap in sweep.gaps}
     for warning in sweep.warnings:
         logger.warning("%s", warning)
     return _write(folder, build_sweep_report(report), report.to_json(), summary)
+
+
+def _group_name(group: Group) -> str:
+    if group.folds is not None:
+        return f"{group.settings} ({len(group.folds.folds)} of {group.folds.num_folds} folds)"
+    return f"{group.settings} (seeds {', '.join(map(str, group.seeds))})"
+
+
+def _group_result(group: Group) -> str:
+    top1 = group.scores.get("top1_per_instance")
+    if top1 is None:
+        return "no scores"
+    if top1.ci95 is None:
+        return f"top-1 {top1.mean:.4f}; {top1.text}, so no deviation"
+    low, high = top1.ci95
+    text = f"top-1 {top1.mean:.4f}, deviation {top1.std:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+    if group.folds is None or group.folds.pooled is None:
+        return text
+    pooled = group.folds.pooled
+    low, high = pooled.ci95
+    return f"{text}; all {pooled.num_clips} clips {pooled.accuracy:.4f}, 95 % interval {low:.4f} to {high:.4f}"
 
 
 def _write(folder: Path, page: str, content: dict[str, Any], summary: dict[str, Any]) -> StageResult:
     atomic.write_text(folder / "report.html", page)
     atomic.write_json(folder / "report.json", content)
     return StageResult(summary={**summary, "report": folder / "report.html"})
+
+
+def _training_notes(folder: Path) -> list[str]:
+    path = folder / "config.yaml"
+    if not path.exists() or not OmegaConf.select(OmegaConf.load(path), "trainer.train_on_val"):
+        return []
+    return ["The network was trained on train and val: what the learning curves call val are clips it has seen."]
 
 
 def _text(path: Path) -> str:

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from sign_recog.config import Config
 from sign_recog.errors import CheckpointError
 from sign_recog.storage import atomic
-from sign_recog.storage.corpus import PreparedCorpus, open_corpus
+from sign_recog.storage.corpus import PreparedCorpus, manifest_dir, open_corpus
 
 
 def run_dir(config: Config) -> Path:
@@ -19,9 +19,14 @@ def run_dir(config: Config) -> Path:
     return Path(config.paths.run_dir)
 
 
-def corpus_dir(config: Config) -> Path:
-    """The folder of the prepared corpus."""
+def corpus_root(config: Config) -> Path:
+    """The corpus's own folder: keypoints, features, caches, manifests."""
     return Path(config.paths.data_root) / config.data.name
+
+
+def corpus_dir(config: Config) -> Path:
+    """The folder of the manifest that this configuration's group ``data`` gives."""
+    return manifest_dir(corpus_root(config), plain(config.data))
 
 
 def prepared(config: Config) -> PreparedCorpus:
@@ -30,7 +35,7 @@ def prepared(config: Config) -> PreparedCorpus:
 
 
 def extractor_name(config: Config) -> str:
-    """The folder of an extractor's files below keypoints/: the module of its class."""
+    """The folder of an extractor's files below keypoints/ or features/: the module of its class."""
     return config.extractor["_target_"].split(".")[-2]
 
 
@@ -54,6 +59,17 @@ def checkpoint_path(config: Config, given: str | None) -> Path:
     )
 
 
+def result_dir(config: Config, checkpoint: Path, given: str | None, name: str) -> Path:
+    """Where a stage writes what it makes of a checkpoint.
+
+    What is given; else ``name`` in the checkpoint's run folder, or for a checkpoint outside a run in this command's.
+    """
+    if given is not None:
+        return Path(given)
+    in_run = checkpoint.parent.name == "checkpoints"
+    return (checkpoint.parents[1] if in_run else run_dir(config)) / name
+
+
 def plain(config: Any) -> Any:
     """Dataclasses and Enums as the plain values that YAML, JSON and checkpoints hold."""
     if dataclasses.is_dataclass(config):
@@ -72,10 +88,10 @@ def write_config(config: Config) -> None:
     atomic.write_text(run_dir(config) / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
 
 
-def read_extraction(folder: Path) -> dict[str, Any] | None:
-    """Settings of the extraction that made a folder's keypoints; None where they came with the corpus."""
-    path = folder / "extraction.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+def read_extraction(folder: Path | None) -> dict[str, Any] | None:
+    """Settings of the extraction that made a folder's files; None where they came with the corpus, or are videos."""
+    path = None if folder is None else folder / "extraction.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else None
 
 
 def read_quality(folder: Path) -> dict[str, Any] | None:

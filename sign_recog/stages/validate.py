@@ -20,11 +20,13 @@ def run(config: Config) -> StageResult:
         DataError: If anything is wrong, so that the command ends with exit code 1.
     """
     corpus, settings = prepared(config), config.run
-    keypoints_dir = corpus.keypoints_dir(extractor_name(config))
+    name = extractor_name(config)
+    keypoints_dir, features_dir = corpus.keypoints_dir(name), corpus.features_dir(name)
     result = check_corpus(
         corpus.clips,
         corpus.video_dir,
         keypoints_dir if keypoints_dir.exists() else None,
+        features_dir if features_dir.exists() else None,
         decode=settings.decode,
         min_frames=settings.min_frames,
         max_missing_hands=settings.max_missing_hands,

@@ -10,7 +10,7 @@ from sign_recog.errors import CheckpointError
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT = 1
+FORMAT = 2
 KEY = "sign_recog"  # of our part in Lightning's checkpoint
 
 
@@ -22,11 +22,13 @@ class Checkpoint:
         weights: The network's state.
         config: The whole configuration it was trained with, as plain values.
         glosses, categories: Its vocabulary, in the order of the logits.
+        languages: Its languages, in the order of the embedding; empty where there is only one.
         input_dim: D of the sequences it reads.
-        extraction: Settings of the extraction its keypoints came from; None where they were given.
+        extraction: Settings of the extraction what it reads came from; None where they were given.
         train_clips: Clips it was trained on.
-        epoch: Completed epochs.
-        metrics: Validation metrics at that epoch.
+        epoch: The one its last step belongs to, from 1; completed, unless evaluations come within epochs.
+        step: Optimiser steps so far.
+        metrics: Validation metrics at that step.
     """
 
     path: Path
@@ -34,10 +36,12 @@ class Checkpoint:
     config: dict[str, Any]
     glosses: list[str]
     categories: list[str]
+    languages: list[str]
     input_dim: int
     extraction: dict[str, Any] | None
     train_clips: list[str]
     epoch: int
+    step: int
     metrics: dict[str, float]
 
 
@@ -58,7 +62,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     prefix = "network."
     weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
     fields = {name: value for name, value in own.items() if name != "format"}
-    return Checkpoint(path=path, weights=weights, epoch=int(content["epoch"]) + 1, **fields)
+    return Checkpoint(path=path, weights=weights, **fields)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -1,12 +1,20 @@
-"""A prepared corpus: the folder that ``run=prepare`` makes and every other stage reads."""
+"""A prepared corpus: what ``run=prepare`` makes and every other stage reads.
+
+``<paths.data_root>/<data.name>/`` holds a corpus's keypoints, features and caches, and below ``manifests/`` one folder
+for each setting of the group ``data`` (which glosses, which split): its manifest and corpus.json. So folds and subsets
+share what was extracted, and none meets another's split.
+"""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sign_recog.config.identity import digest
 from sign_recog.errors import DataError
 from sign_recog.storage.manifest import Clip, inside, read_manifest
+
+GIVEN = "given"  # in place of an extractor's name, where the files came with the corpus
 
 
 @dataclass(frozen=True)
@@ -14,9 +22,11 @@ class PreparedCorpus:
     """Where everything of a prepared corpus lies.
 
     Attributes:
+        folder: Of its manifest and corpus.json.
         clips: The manifest's rows.
         video_dir: What ``Clip.video`` is relative to; None = the corpus came without videos.
-        info: What ``run=prepare`` wrote into corpus.json: settings, counts, warnings.
+        info: What ``run=prepare`` wrote into corpus.json: settings, counts, warnings, and ``given``: which kinds of
+            files (keypoints, features) came with the corpus.
     """
 
     folder: Path
@@ -24,17 +34,35 @@ class PreparedCorpus:
     video_dir: Path | None
     info: dict[str, Any]
 
+    @property
+    def root(self) -> Path:
+        """The corpus's own folder, which all its manifests share."""
+        return self.folder.parents[1]
+
     def of_split(self, split: str) -> list[Clip]:
         return [clip for clip in self.clips if clip.split == split]
 
     def keypoints_dir(self, extractor: str) -> Path:
-        return self.folder / "keypoints" / extractor
+        """Where ``<clip_id>.npz`` of ``extractor`` lie, or those that came with the corpus."""
+        return self._dir("keypoints", extractor)
+
+    def features_dir(self, extractor: str) -> Path:
+        """As :meth:`keypoints_dir`."""
+        return self._dir("features", extractor)
+
+    def _dir(self, kind: str, extractor: str) -> Path:
+        return self.root / kind / (GIVEN if kind in self.info["given"] else extractor)
 
     def video_path(self, clip: Clip) -> Path:
         """Where a clip's video is; it cannot lie outside ``video_dir``."""
         if self.video_dir is None:
-            raise DataError(f"{self.folder.name} came without videos, so clip {clip.clip_id} has none.")
+            raise DataError(f"{self.root.name} came without videos, so clip {clip.clip_id} has none.")
         return inside(self.video_dir, clip.video)
+
+
+def manifest_dir(root: Path, settings: dict[str, Any]) -> Path:
+    """The folder of the manifest that the plain settings of the group ``data`` give."""
+    return root / "manifests" / digest(settings)
 
 
 def corpus_info_path(folder: Path) -> Path:
@@ -43,7 +71,7 @@ def corpus_info_path(folder: Path) -> Path:
 
 
 def open_corpus(folder: Path) -> PreparedCorpus:
-    """Open what ``run=prepare`` made.
+    """Open what ``run=prepare`` made in ``folder``, which holds corpus.json.
 
     Raises:
         DataError: If it has not been made, or is damaged.
@@ -52,8 +80,12 @@ def open_corpus(folder: Path) -> PreparedCorpus:
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
         video_dir = None if info["video_dir"] is None else Path(info["video_dir"])
+        info["given"]  # noqa: B018 - a file without it is as good as damaged
     except FileNotFoundError as error:
-        raise DataError(f"{folder}: is no prepared corpus. Run the same command with run=prepare first.") from error
+        raise DataError(
+            f"{folder}: holds no prepared corpus. Run the same command with run=prepare first; every setting of the "
+            "group data has a manifest of its own."
+        ) from error
     except (json.JSONDecodeError, KeyError) as error:
         raise DataError(f"{path}: is damaged ({error}). Delete it and run run=prepare again.") from error
     return PreparedCorpus(folder, read_manifest(folder / "manifest.tsv"), video_dir, info)

@@ -1,4 +1,4 @@
-"""Many sequences in one memory-mapped file, so that training reads no small files.
+"""Many sequences in one file, so that training reads no small files.
 
 A pack is a folder: ``frames.bin`` (sum of T, D) float32, ``offsets.npy`` (N + 1) int64, ``index.json``.
 Its name ends in a digest of its sources' names, sizes and times: changed sources make a new pack.
@@ -19,23 +19,33 @@ from sign_recog.storage import atomic
 
 
 class PackedSequences:
-    """Read-only access to a pack; item i is (T_i, D) float32, a view into the mapped file."""
+    """Read-only access to a pack; clip i is (T_i, D) float32.
+
+    Clips are read from the file when they are asked for, not mapped into memory, so that the process stays as small
+    with a large corpus as with a small one; the operating system's cache keeps what is used often.
+    """
 
     def __init__(self, folder: Path):
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        self._path, self._width = folder / "frames.bin", int(index["width"])
+        self._path, self.input_dim = folder / "frames.bin", int(index["width"])
         self.offsets = np.load(folder / "offsets.npy", allow_pickle=False)
-        self._map()
-
-    def _map(self) -> None:
-        shape = (int(self.offsets[-1]), self._width)
-        self._frames = np.memmap(self._path, dtype=np.float32, mode="r", shape=shape)
+        self._file = self._path.open("rb", buffering=0)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, i: int) -> np.ndarray:
-        return self._frames[self.offsets[i] : self.offsets[i + 1]]
+    def __getitem__(self, index: int) -> np.ndarray:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self.read(index)
+
+    def read(self, index: int, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Clip ``index``, (T, D), not writable; nothing here is left to chance, so ``rng`` is not asked."""
+        row = 4 * self.input_dim
+        first, last = int(self.offsets[index]), int(self.offsets[index + 1])
+        # pread has no position of its own, so processes and threads may share the open file.
+        content = os.pread(self._file.fileno(), row * (last - first), row * first)
+        return np.frombuffer(content, dtype=np.float32).reshape(last - first, self.input_dim)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -43,12 +53,12 @@ class PackedSequences:
         return np.diff(self.offsets)
 
     def __getstate__(self) -> dict:
-        """Without the mapped frames: a loader process maps the file itself."""
-        return {name: value for name, value in vars(self).items() if name != "_frames"}
+        """Without the open file: a loader process opens it itself."""
+        return {name: value for name, value in vars(self).items() if name != "_file"}
 
     def __setstate__(self, state: dict) -> None:
         vars(self).update(state)
-        self._map()
+        self._file = self._path.open("rb", buffering=0)
 
 
 def open_packed(
@@ -74,7 +84,7 @@ def open_packed(
             shutil.rmtree(partial, ignore_errors=True)
         for other in folder.glob(f"{name}-*"):
             if other != target:
-                shutil.rmtree(other, ignore_errors=True)  # stale; whoever has it mapped keeps its pages
+                shutil.rmtree(other, ignore_errors=True)  # stale; whoever has it open keeps it
     return PackedSequences(target)
 
 

@@ -1,28 +1,32 @@
-"""What happens around the epochs: the table of metrics, the progress line, whole checkpoints."""
+"""What is written down after every evaluation: the table of metrics, the progress file and the progress line."""
 
 import csv
 import io
-import os
+import math
 import time
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from tqdm import tqdm
 
 from sign_recog.storage import atomic
+from sign_recog.training.budget import Budget
 
-# S1's log columns, with units.
+# S1's log columns, with units, and the optimiser steps taken.
 COLUMNS = (
     "epoch",
+    "step",
     "train_loss",
     "train_gloss_acc",
     "val_loss",
     "val_gloss_acc",
     "val_category_acc",
     "lr",
+    "gloss_weight",
+    "category_weight",
+    "regularization",
     "epoch_time_s",
     "gpu_memory_allocated_mb",
     "gpu_memory_reserved_mb",
@@ -30,23 +34,25 @@ COLUMNS = (
 
 
 class MetricsCsv(pl.Callback):
-    """``metrics.csv``: one header, one row an epoch.
+    """``metrics.csv``: one header, one row an evaluation, which is one an epoch unless ``trainer.eval_every_steps``.
 
+    ``epoch`` is the one the last step belonged to. Training figures are means over the clips since the last row.
     The rows travel in the checkpoint, so a resumed run writes the table an undisturbed one writes;
     Lightning's CSVLogger would start a new file and mixes steps with epochs.
     """
 
-    def __init__(self, path: Path):
-        self._path, self._start = path, 0.0
+    def __init__(self, path: Path, budget: Budget):
+        self._path, self._budget, self._start = path, budget, 0.0
         self._rows: list[dict[str, Any]] = []
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._start = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        values = metric_values(trainer)
         values["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
-        row: dict[str, Any] = {"epoch": trainer.current_epoch + 1}
+        step = trainer.global_step
+        row: dict[str, Any] = {"epoch": self._budget.epoch_of(step), "step": step}
         row |= {name: f"{values[name]:.6g}" for name in COLUMNS if name in values}
         row["epoch_time_s"] = round(time.perf_counter() - self._start, 3)
         if torch.cuda.is_available():
@@ -66,42 +72,58 @@ class MetricsCsv(pl.Callback):
         self._rows = list(state["rows"])
 
 
-class EpochProgress(pl.Callback):
-    """One bar over the epochs, with rate, time left and the latest validation figures."""
+class Progress(pl.Callback):
+    """``progress.json`` for programs that watch a training, and a bar on the terminal for people.
+
+    The file says epoch and step, and of how many; seconds since this process began to train; ``eta_s``, the seconds
+    left at this process's speed (null before the first evaluation); and the latest metrics (null = not finite).
+    """
+
+    def __init__(self, path: Path, budget: Budget):
+        self._path, self._budget = path, budget
+        self._start, self._first_step = 0.0, 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start, self._first_step = time.perf_counter(), trainer.global_step
+        self._write(trainer)
         self._bar = tqdm(
-            total=trainer.max_epochs, initial=trainer.current_epoch, desc="training", unit="epoch", mininterval=1.0
+            total=self._budget.rounds,
+            initial=trainer.current_epoch,
+            desc="training",
+            unit="epoch" if self._budget.eval_every_steps is None else "evaluation",
+            mininterval=1.0,
         )
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        shown = ("train_loss", "val_loss", "val_gloss_acc")
-        values = {name: float(trainer.callback_metrics[name]) for name in shown if name in trainer.callback_metrics}
-        self._bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()}, refresh=False)
+        self._write(trainer)
+        values = metric_values(trainer)
+        shown = {name: f"{values[name]:.3f}" for name in ("train_loss", "val_loss", "val_gloss_acc") if name in values}
+        self._bar.set_postfix(shown, refresh=False)
         self._bar.update()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._bar.close()
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        if hasattr(self, "_bar"):
+            self._bar.close()
 
-class FiniteLoss(pl.Callback):
-    """End a run whose loss is no longer a number, naming the clips of the batch."""
+    def _write(self, trainer: pl.Trainer) -> None:
+        step, seconds = trainer.global_step, time.perf_counter() - self._start
+        done, left = step - self._first_step, self._budget.total_steps - step
+        content = {
+            "epoch": self._budget.epoch_of(step),
+            "epochs": self._budget.epochs,
+            "step": step,
+            "steps": self._budget.total_steps,
+            "seconds": round(seconds, 3),
+            "eta_s": round(seconds / done * left, 3) if done else None,
+            "metrics": {n: v if math.isfinite(v) else None for n, v in sorted(metric_values(trainer).items())},
+            "updated": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        atomic.write_json(self._path, content)
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        from sign_recog.errors import DataError
 
-        if not torch.isfinite(outputs["loss"]):
-            raise DataError(
-                f"The loss is {float(outputs['loss'])} in epoch {trainer.current_epoch + 1}, batch {batch_idx + 1}, "
-                f"with the clips {', '.join(batch['clip_id'])}. Check them with run=validate, or lower optim.lr."
-            )
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Checkpoints appear whole or not at all."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        with atomic.replaced(Path(os.fspath(path))) as temporary:
-            torch.save(checkpoint, temporary)
+def metric_values(trainer: pl.Trainer) -> dict[str, float]:
+    """The latest logged metrics."""
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}

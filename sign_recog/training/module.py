@@ -1,7 +1,7 @@
 """The Lightning module: one step of training and of validation."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from sign_recog.data.vocabulary import NO_CATEGORY
 from sign_recog.storage.checkpoint import FORMAT, KEY
+from sign_recog.training.budget import Budget, BudgetedTrainer, clip_share
+from sign_recog.training.losses import SignLoss
+from sign_recog.training.schedulers import WarmupPlateau
 from sign_recog.types import Batch, Logits
 
 
@@ -17,18 +20,21 @@ class SignClassifier(pl.LightningModule):
     """A recognition network with its loss and optimiser.
 
     Logged once an epoch, over all clips of the split: ``train_loss``, ``val_loss``, ``train_gloss_acc``,
-    ``val_gloss_acc``, and with a category head ``val_category_acc``.
+    ``val_gloss_acc``, and with a category head ``val_category_acc``. Both losses are the sum with the given task
+    weights, whatever weights training uses, so that epochs and splits compare. At its end:
+    ``gloss_weight`` and ``category_weight`` in use, and ``regularization``, the penalty on weights that was added.
 
     Args:
-        build_optimizer: Parameter groups -> optimiser. Biases, norms and other vectors are not decayed.
-        build_scheduler: Optimiser, ``total_steps`` -> learning-rate scheduler, stepped after every batch.
+        build_optimizer: Network, and parameters without decay -> optimiser.
+        build_scheduler: Optimiser, ``total_steps`` and ``steps_per_epoch`` -> learning-rate scheduler, stepped with
+            the optimiser; a :class:`WarmupPlateau` also with the evaluations.
         record: What :func:`sign_recog.storage.checkpoint.read_checkpoint` gives back; stored in every checkpoint.
     """
 
     def __init__(
         self,
         network: nn.Module,
-        loss: nn.Module,
+        loss: SignLoss,
         build_optimizer: Callable[..., torch.optim.Optimizer],
         build_scheduler: Callable[..., Any],
         record: dict[str, Any],
@@ -39,48 +45,112 @@ class SignClassifier(pl.LightningModule):
         self.network, self.loss = network, loss
         self._build_optimizer, self._build_scheduler = build_optimizer, build_scheduler
         self._record, self._seed = record, seed
+        self._totals: dict[str, _Totals] = {}
+        self.frozen: list[nn.Module] = []  # parts that do not learn, see training/freeze.py
 
-    def forward(self, sequence: Tensor, padding_mask: Tensor) -> Logits:
-        return self.network(sequence, padding_mask)
+    def train(self, mode: bool = True) -> "SignClassifier":
+        """As torch's, but frozen parts stay in eval mode: no dropout, fixed running statistics."""
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
+
+    def forward(self, batch: Batch) -> Logits:
+        """Logits of a batch; its languages are passed on where it has them."""
+        language = (batch["language"],) if "language" in batch else ()
+        return self.network(batch["sequence"], batch["padding_mask"], *language)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        # Every step has a random stream of its own: a resumed run, or one with loader processes, draws
+        # Every batch has a random stream of its own: a resumed run, or one with loader processes, draws
         # what an undisturbed one draws, however often a loader or a hook took from the global stream.
-        torch.manual_seed(self._seed * 1_000_003 + self.global_step)
+        _seed_torch(self._seed * 1_000_003 + self.trainer.fit_loop.total_batch_idx)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self._step("train", batch)
+        losses = self._step("train", batch)
+        epoch = self._budget.epoch_of(self.global_step + 1) - 1
+        objective, penalty = self.loss.objective(losses, epoch=epoch), self.loss.penalty()
+        total = objective if penalty is None else objective + penalty
+        return total * clip_share(self.trainer, batch_idx)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        if not (self.trainer.is_last_batch or self.trainer.should_stop):
+            return
+        values: dict[str, Any] = {f"{task}_weight": weight for task, weight in self.loss.weighting.weights().items()}
+        penalty = self.loss.penalty()
+        if penalty is not None:
+            values["regularization"] = penalty.detach()
+        self._log(self._totals.pop("train").means() | values)
+
+    def on_train_epoch_end(self) -> None:
+        for scheduler in (config.scheduler for config in self.trainer.lr_scheduler_configs):
+            if isinstance(scheduler, WarmupPlateau):
+                scheduler.step_evaluation(self.trainer.callback_metrics)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._step("val", batch)
 
+    def on_validation_epoch_end(self) -> None:
+        self._log(self._totals.pop("val").means())
+
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        parameters = list(self.network.parameters())
-        matrices = {"params": [p for p in parameters if p.ndim > 1]}
-        vectors = {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}
-        optimizer = self._build_optimizer([matrices, vectors])
+        own = [p for p in self.loss.parameters() if p.requires_grad]
+        optimizer = self._build_optimizer(self.network, own)
         steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = self._build_scheduler(optimizer, total_steps=steps)
+        in_epoch = self._budget.steps_per_epoch
+        scheduler = self._build_scheduler(optimizer, total_steps=steps, steps_per_epoch=in_epoch)
         stepped: LRSchedulerConfigType = {"scheduler": scheduler, "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": stepped}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-        checkpoint[KEY] = {"format": FORMAT, **self._record, "metrics": metrics}
+        step = self.global_step
+        done = {"epoch": self._budget.epoch_of(step), "step": step}
+        checkpoint[KEY] = {"format": FORMAT, **self._record, **done, "metrics": metrics}
 
-    def _step(self, split: str, batch: Batch) -> Tensor:
-        """Loss of a batch; its figures are averaged over the epoch so that every clip counts once."""
-        logits = self(batch["sequence"], batch["padding_mask"])
-        loss = self.loss(logits, batch)
+    @property
+    def _budget(self) -> Budget:
+        return cast(BudgetedTrainer, self.trainer).budget
+
+    def _step(self, split: str, batch: Batch) -> dict[str, Tensor]:
+        """Each head's loss; the figures of a batch are averaged over the epoch so that every clip counts once."""
+        logits = self(batch)
+        losses = self.loss(logits, batch)
+        figures = {f"{split}_loss": (self.loss.total(losses).detach() * len(batch["gloss"]), len(batch["gloss"]))}
         hits = logits["gloss_logits"].detach().argmax(1) == batch["gloss"]
-        self._log(f"{split}_loss", loss.detach(), len(hits))
-        self._log(f"{split}_gloss_acc", hits.float().mean(), len(hits))
+        figures[f"{split}_gloss_acc"] = (hits.sum(), len(hits))
         if split == "val" and "category_logits" in logits:
             labelled = batch["category"] != NO_CATEGORY
-            hits = (logits["category_logits"].argmax(1) == batch["category"])[labelled]
-            if len(hits):
-                self._log("val_category_acc", hits.float().mean(), len(hits))
-        return loss
+            hits = (logits["category_logits"].argmax(1) == batch["category"]) & labelled
+            figures["val_category_acc"] = (hits.sum(), labelled.sum())
+        self._totals.setdefault(split, _Totals()).add(figures)
+        return losses
 
-    def _log(self, name: str, value: Tensor, num_clips: int) -> None:
-        self.log(name, value, on_step=False, on_epoch=True, batch_size=num_clips)
+    def _log(self, values: dict[str, Any]) -> None:
+        """Hand figures of a whole round to Lightning: at its end, since asking it at every step costs milliseconds."""
+        for name, value in values.items():
+            self.log(name, value, on_step=False, on_epoch=True, batch_size=1)
+
+
+class _Totals:
+    """Sums of figures over batches, left on the device until they are asked for."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Any] = {}
+        self._counts: dict[str, Any] = {}
+
+    def add(self, figures: dict[str, tuple[Tensor, int | Tensor]]) -> None:
+        """Add each figure's sum over a batch, and of how many clips it is."""
+        for name, (total, count) in figures.items():
+            self._sums[name] = self._sums.get(name, 0) + total
+            self._counts[name] = self._counts.get(name, 0) + count
+
+    def means(self) -> dict[str, Any]:
+        """Each figure's mean over all its clips; figures without any clip are left out."""
+        return {name: total / self._counts[name] for name, total in self._sums.items() if self._counts[name] > 0}
+
+
+def _seed_torch(seed: int) -> None:
+    """As ``torch.manual_seed``, which without a GPU spends milliseconds on remembering where it was called from."""
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)

@@ -2,52 +2,88 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from lightning_fabric.plugins.environments import LightningEnvironment
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
+from torch.utils.data import DataLoader
 
-from sign_recog.config.schema import EarlyStoppingConfig, TrainerConfig
-from sign_recog.training.callbacks import AtomicCheckpointIO, EpochProgress, FiniteLoss, MetricsCsv
+from sign_recog.config.trainer import EarlyStoppingConfig, TrainerConfig
+from sign_recog.data.samplers import BucketBatchSampler
+from sign_recog.storage import checkpoint
+from sign_recog.training.budget import Budget, BudgetedTrainer, StopAtBudget
+from sign_recog.training.callbacks import MetricsCsv, Progress
+from sign_recog.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
+from sign_recog.training.ema import ExponentialMovingAverage
+from sign_recog.training.finite import FiniteSteps
+from sign_recog.training.precision import check_accelerator, usable_precision
 
 
-def build_trainer(settings: TrainerConfig, folder: Path, loggers: list[Logger]) -> pl.Trainer:
-    """Return a Trainer that writes metrics.csv and checkpoints/{best,last}.ckpt into ``folder``."""
+def build_trainer(
+    settings: TrainerConfig,
+    folder: Path,
+    loggers: list[Logger],
+    *,
+    num_clips: int,
+    callbacks: Sequence[pl.Callback] = (),
+) -> BudgetedTrainer:
+    """Return a Trainer that writes metrics.csv, progress.json and checkpoints/{best,last}.ckpt into ``folder``.
+
+    Args:
+        num_clips: Of the train split.
+        callbacks: Further ones.
+
+    Raises:
+        ConfigError: If the machine lacks the accelerator asked for.
+    """
     _quiet()
-    # Checkpoints are written when an epoch and its validation are over, so a resumed run starts a whole epoch.
-    whole_epoch: dict[str, Any] = {
-        "dirpath": folder / "checkpoints",
-        "save_on_train_epoch_end": True,
-        "enable_version_counter": False,
-    }
-    callbacks: list[pl.Callback] = [
-        FiniteLoss(),
-        MetricsCsv(folder / "metrics.csv"),
-        EpochProgress(),
-        ModelCheckpoint(filename="best", monitor=settings.monitor, mode=settings.monitor_mode.value, **whole_epoch),
-        ModelCheckpoint(filename="last", **whole_epoch),
-    ]
-    stopping = settings.early_stopping
-    if stopping.enabled:
-        callbacks.insert(0, _early_stopping(stopping))
-    return pl.Trainer(
-        max_epochs=settings.max_epochs,
+    check_accelerator(settings)
+    budget = Budget.of(settings, num_clips)
+    # The order matters: nothing may be written or decided from numbers that are not finite, and checkpoints,
+    # which Lightning puts last, hold the state that all others have at the end of a round.
+    own: list[pl.Callback] = [FiniteSteps(), StopAtBudget(budget), *callbacks]
+    if settings.ema.enabled:
+        own.append(ExponentialMovingAverage(settings.ema))
+    own += [MetricsCsv(folder / "metrics.csv", budget), Progress(folder / "progress.json", budget)]
+    if settings.early_stopping.enabled:
+        own.append(_early_stopping(settings.early_stopping))
+    return BudgetedTrainer(
+        budget,
         accelerator=settings.accelerator,
         devices=1,
-        precision=settings.precision,  # type: ignore[arg-type]
+        precision=usable_precision(settings),
+        accumulate_grad_batches=settings.accumulate,
         gradient_clip_val=settings.gradient_clip,
         deterministic="warn",
         logger=loggers,
-        callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        callbacks=[*own, *checkpoint_callbacks(settings, folder / "checkpoints")],
+        # Under Slurm Lightning would take signals and requeue by itself; a repeated command resumes here.
+        plugins=[AtomicCheckpointIO(), LightningEnvironment()],
         default_root_dir=folder,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+def fit(
+    trainer: BudgetedTrainer,
+    module: pl.LightningModule,
+    train_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    resume: Path | None,
+) -> None:
+    """Train to the end of the budget, from the beginning or from the checkpoint ``resume``."""
+    if resume is not None:
+        # Loader processes are asked for their first batches before Lightning tells the sampler which round it is.
+        cast(BucketBatchSampler, train_loader.batch_sampler).set_epoch(checkpoint.load(resume)["epoch"] + 1)
+    trainer.fit(module, train_loader, val_loader, ckpt_path=resume, weights_only=True)
 
 
 def _early_stopping(settings: EarlyStoppingConfig) -> EarlyStopping:
@@ -66,3 +102,4 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")  # Lightning 2.6 beside torch 2.13
+    warnings.filterwarnings("ignore", message=".*module.* in eval mode at the start of training.*")  # frozen parts

@@ -7,11 +7,17 @@ from hydra.utils import get_class, get_method
 from sign_recog import cli, config
 
 EXPERIMENTS = sorted(path.stem for path in (cli.CONF_DIR / "experiment").glob("*.yaml"))
-GROUPS = sorted(p.name for p in cli.CONF_DIR.iterdir() if p.is_dir() and p.name not in ("hydra", "experiment"))
+GROUPS = sorted(p.name for p in cli.CONF_DIR.iterdir() if p.is_dir() and p.name not in ("hydra", "experiment", "sweep"))
 OPTIONS = [f"{group}={path.stem}" for group in GROUPS for path in sorted((cli.CONF_DIR / group).glob("*.yaml"))]
+OWN_SOURCE = ("data=synthetic", "data=combined", "data=fsl105_folders")
 NEEDED = {
     "run=predict": ["run.input=x.mp4"],
-    **{o: ["data.source=x"] for o in OPTIONS if o.startswith("data=") and o != "data=synthetic"},
+    "run=convert": ["run.format=fslr", "run.output_dir=x"],
+    "extractor=inception_v3": ["modality=features"],
+    "transfer=extend": ["transfer.checkpoint=x"],
+    **{o: ["data.source=x"] for o in OPTIONS if o.startswith("data=") and o not in OWN_SOURCE},
+    "data=combined": ["data.corpus.members={a: x, b: y}"],
+    "data=fsl105_folders": ["data.corpus.sources={train: a, val: b}"],
 }
 
 
@@ -27,13 +33,14 @@ def test_every_option_composes_and_its_targets_exist(option):
     assert callable(get_method(loaded.run._target_))
     nodes = [loaded.data.corpus, loaded.extractor, loaded.model, loaded.optim, loaded.scheduler]
     for node in [*nodes, *loaded.augment.values(), *loaded.logger.values()]:
-        name = node["_target_"]
+        name = node["_target_"] if isinstance(node, dict) else node._target_
         assert callable(get_class(name) if name.rpartition(".")[2][0].isupper() else get_method(name))
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_and_names_a_stage_that_exists(experiment):
-    assert callable(get_method(load(f"+experiment={experiment}").run._target_))
+    needed = ["data.source=x"] if experiment.startswith(("fsl105", "signon")) else []
+    assert callable(get_method(load(f"+experiment={experiment}", *needed).run._target_))
 
 
 def test_several_loggers_can_be_chosen():
@@ -42,7 +49,7 @@ def test_several_loggers_can_be_chosen():
 
 def test_help_names_every_group_and_option():
     text = cli.help_text()
-    for group in [*GROUPS, "experiment"]:
+    for group in [*GROUPS, "experiment", "sweep"]:
         assert f"\n  {group} " in text
     for option in [*OPTIONS, *(f"experiment={name}" for name in EXPERIMENTS)]:
         assert option.partition("=")[2] in text

@@ -74,6 +74,11 @@ def test_a_layout_that_the_extraction_does_not_hold_is_refused():
 
 def test_augmentations_need_an_origin_on_the_body():
     assert "Use augment=none" in message("modality.normalization=image")
+    check_command(["modality.normalization=image", "augment=features"], cli.CONF_DIR)
+
+
+def test_keypoints_need_an_extractor_of_keypoints():
+    assert "Use extractor=mediapipe_holistic, or modality=features" in message("extractor=inception_v3")
 
 
 def test_an_unknown_layout_lists_the_known_ones():
@@ -92,3 +97,12 @@ def test_the_program_exits_with_1_and_no_traceback_in_under_a_second_and_a_half(
     assert done.returncode == 1
     assert "seed=abc" in done.stderr and "modle=gru" in done.stderr and "Traceback" not in done.stderr
     assert time.perf_counter() - start < 1.5
+
+
+def test_the_jobs_of_a_sweep_file_are_checked_beforehand():
+    check_command(["+sweep=kfold_signer", "data.split.folds=10"], cli.CONF_DIR)
+    assert "data.split.folds=2 must be at least 3" in message("+sweep=kfold_signer", "data.split.folds=2")
+    text = message("+sweep=[kfold_signer,seeds]", "seed=5", "trainer.max_epochs=0")
+    assert "seed=5: a sweep of seed was chosen with +sweep=. Leave one of the two out." in text
+    assert "trainer.max_epochs=0 must be at least 1" in text
+    assert "sweep=kfold_signers: there is no such option. Did you mean kfold_signer" in message("+sweep=kfold_signers")

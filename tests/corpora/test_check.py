@@ -7,6 +7,7 @@ from sign_recog.corpora import ksl77
 from sign_recog.corpora.check import check_corpus, content_hashes
 from sign_recog.corpora.splits import leakage
 from sign_recog.landmarks.layout import get_layout
+from sign_recog.storage.features import FeatureSequence, write_features
 from sign_recog.storage.manifest import Clip
 from sign_recog.storage.sequences import KeypointSequence, write_keypoints
 
@@ -14,8 +15,8 @@ DEFAULTS = {"decode": True, "min_frames": 5, "max_missing_hands": 0.5, "num_work
 FPS = 25
 
 
-def check(clips, video_dir=None, keypoints_dir=None, **changes):
-    return check_corpus(clips, video_dir, keypoints_dir, **(DEFAULTS | changes))
+def check(clips, video_dir=None, keypoints_dir=None, features_dir=None, **changes):
+    return check_corpus(clips, video_dir, keypoints_dir, features_dir, **(DEFAULTS | changes))
 
 
 def kinds(result):
@@ -67,7 +68,7 @@ def test_a_good_corpus_of_keypoints_needs_no_videos(tmp_path):
     clips = [write_sequence(tmp_path, "a"), write_sequence(tmp_path, "b/c", change=hide_hands(5))]
     result = check(clips, keypoints_dir=tmp_path)
     assert result.problems == []
-    assert result.counts == {"clips": 2, "videos": 0, "keypoint_files": 2, "bad_clips": 0}
+    assert result.counts == {"clips": 2, "videos": 0, "keypoint_files": 2, "feature_files": 0, "bad_clips": 0}
 
 
 def test_a_good_corpus_of_videos_needs_no_keypoints(tmp_path):
@@ -76,7 +77,7 @@ def test_a_good_corpus_of_videos_needs_no_keypoints(tmp_path):
     for decode in (True, False):
         result = check(clips, tmp_path, decode=decode)
         assert result.problems == []
-        assert result.counts == {"clips": 2, "videos": 2, "keypoint_files": 0, "bad_clips": 0}
+        assert result.counts == {"clips": 2, "videos": 2, "keypoint_files": 0, "feature_files": 0, "bad_clips": 0}
 
 
 @pytest.mark.parametrize(
@@ -194,3 +195,55 @@ def test_the_real_clips_pass(test_data, tmp_path):
     corpus = ksl77.read(str(test_data / "video_ksl77_koala"), tmp_path)
     clips = [Clip(c.clip_id, c.video, split="train", gloss=c.gloss) for c in corpus.clips]
     assert check(clips, corpus.video_dir, decode=False).problems == []
+
+
+def write_vectors(folder, name, *, num=10, width=6, change=None, **meta):
+    features, times = np.random.default_rng(1).random((num, width), np.float32), np.arange(num) * 40
+    if change is not None:
+        change(features, times)
+    meta = {"window": 1, "extractor": "given"} | meta
+    write_features(folder / f"{name}.npz", FeatureSequence(features, times, meta))
+    return Clip(name, split="train", gloss="A")
+
+
+def test_s1_keypoints_need_no_features_and_features_no_keypoints(tmp_path):
+    """S1's validator asks every file for X2048 by default, so folders of keypoints alone cannot pass."""
+    keypoints = check([write_sequence(tmp_path, "a")], keypoints_dir=tmp_path)
+    assert keypoints.problems == [] and keypoints.counts["feature_files"] == 0
+    clips = [write_vectors(tmp_path / "f", name) for name in ("a", "b/c")]
+    for video_dir in (None, tmp_path):
+        features = check(clips, video_dir, features_dir=tmp_path / "f")
+        assert features.problems == []
+        assert (features.counts["keypoint_files"], features.counts["feature_files"]) == (0, 2)
+
+
+def test_a_clip_may_be_one_window_of_many_frames(tmp_path):
+    clip = write_vectors(tmp_path, "a", num=1, window=64)
+    assert check([clip], features_dir=tmp_path).problems == []
+
+
+@pytest.mark.parametrize(
+    ("made", "kind"),
+    [
+        ({"num": 4}, "features_short"),
+        ({"num": 0, "window": 64}, "features_short"),
+        ({"width": 7}, "features_differ"),
+        ({"extractor": "other"}, "features_differ"),
+        ({"change": lambda features, times: times.__setitem__(5, 0)}, "timestamps_unordered"),
+        ({"change": lambda features, times: features.__setitem__((3, 2), np.nan)}, "features_unreadable"),
+        ({"change": lambda features, times: features.__setitem__((3, 2), np.inf)}, "features_unreadable"),
+    ],
+)
+def test_each_fault_of_a_feature_file_is_named(tmp_path, made, kind):
+    clips = [write_vectors(tmp_path, name) for name in "abc"] + [write_vectors(tmp_path, "bad", **made)]
+    result = check(clips, features_dir=tmp_path)
+    assert kinds(result) == [("bad", kind)]
+    assert result.counts["bad_clips"] == 1
+
+
+def test_damaged_and_missing_feature_files_are_named_with_the_remedy(tmp_path):
+    clips = [write_vectors(tmp_path, "bad"), Clip("gone", split="train", gloss="A")]
+    (tmp_path / "bad.npz").write_bytes((tmp_path / "bad.npz").read_bytes()[:300])
+    result = check(clips, features_dir=tmp_path)
+    assert kinds(result) == [("bad", "features_unreadable"), ("gone", "features_missing")]
+    assert "run=extract_features" in result.problems[1].detail

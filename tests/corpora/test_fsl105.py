@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sign_recog.corpora.fsl105 import read
+from sign_recog.corpora.splits import select_categories, select_glosses
 from sign_recog.errors import DataError
 from sign_recog.storage.sequences import read_keypoints, write_keypoints
 
@@ -80,11 +81,35 @@ def test_wrong_tables_are_refused(tmp_path, lines, reference, message):
         make_corpus(tmp_path, lines, files=["a.mp4", "both.mp4", "both.mov", "n.npz"], reference=reference)
 
 
+def test_the_occlusion_flag_is_0_or_1(tmp_path):
+    with pytest.raises(DataError, match="line 3: occluded='yes' is neither 0 nor 1"):
+        make_corpus(tmp_path, ["file,gloss,cat,occluded", "a,0,0,1", "b,0,0,yes"], files=["a.mp4", "b.mp4"])
+
+
+def test_numbers_of_the_reference_are_offered_beside_the_names(tmp_path):
+    corpus = make_corpus(tmp_path, ["file,gloss,cat", "a,15,1", "b,0,0"], files=["a.mp4", "b.mp4"], reference=REFERENCE)
+    assert corpus.gloss_ids == {"0": "GOOD MORNING", "15": "DON'T KNOW"}
+    assert corpus.category_ids == {"0": "GREETING", "1": "SURVIVAL"}
+    assert [c.gloss for c in select_glosses(corpus.clips, ["15"], ids=corpus.gloss_ids)] == ["DON'T KNOW"]
+    assert [c.gloss for c in select_glosses(corpus.clips, None, ["0"], corpus.gloss_ids)] == ["DON'T KNOW"]
+    assert [c.gloss for c in select_categories(corpus.clips, ["0"], corpus.category_ids)] == ["GOOD MORNING"]
+    with pytest.raises(DataError, match=r"1 glosses are not in the corpus(.|\n)*'99' \(numbered from 0 to 15\)"):
+        select_glosses(corpus.clips, ["99"], ids=corpus.gloss_ids)
+    with pytest.raises(DataError, match=r"1 categories are not(.|\n)*'SURVIVE': did you mean SURVIVAL"):
+        select_categories(corpus.clips, ["SURVIVE"], corpus.category_ids)
+
+
+def test_a_name_wins_over_another_gloss_number(tmp_path):
+    reference = "gloss_id,label\n1,2\n2,B\n"
+    corpus = make_corpus(tmp_path, ["file,gloss,cat", "a,1,", "b,2,"], files=["a.mp4", "b.mp4"], reference=reference)
+    assert [c.clip_id for c in select_glosses(corpus.clips, ["2"], ids=corpus.gloss_ids)] == ["a"]
+
+
 def test_npz_files_become_keypoints_in_image_widths(tmp_path):
     arrays = write_npz(tmp_path / "clip_0001_yes.npz")
     corpus = make_corpus(tmp_path, ["file,gloss,cat", "clip_0001_yes,0,0"], files=[])
     assert corpus.video_dir is None
-    assert "200x100" in corpus.notes[0]
+    assert any("200x100" in note for note in corpus.notes)
     sequence = corpus.keypoints(corpus.clips[0])
     mask = arrays["mask"]
     for t in range(4):
@@ -98,28 +123,60 @@ def test_npz_files_become_keypoints_in_image_widths(tmp_path):
                 assert np.isnan([x, y, z]).all()
     np.testing.assert_array_equal(sequence.confidence, mask)
     np.testing.assert_array_equal(sequence.timestamps_ms, [0, 40, 80, 120])
+    assert len(sequence.meta.pop("fingerprint")) > 30
     assert sequence.meta == {
         "clip_id": "clip_0001_yes", "width": 200, "height": 100, "fps": 25, "extractor": "given",
         "source": "clip_0001_yes.npz", "video": "x.mp4", "target_fps": 25,
     }  # fmt: skip
     write_keypoints(tmp_path / "out.npz", sequence)
     assert read_keypoints(tmp_path / "out.npz").layout.name == "fslr_78"
+    np.testing.assert_array_equal(corpus.features(corpus.clips[0]).features, arrays["X2048"])
+
+
+@pytest.mark.parametrize(
+    ("absent", "offered"), [({"X2048"}, "keypoints"), ({"X", "mask"}, "features"), ({"X", "mask", "meta"}, "features")]
+)
+def test_s1_folders_of_one_kind_need_not_hold_the_other(tmp_path, absent, offered):
+    """S1's validator asks for X2048 unless it is told not to, so folders of keypoints fail it as documented."""
+    write_npz(tmp_path / "a.npz", **dict.fromkeys(absent))
+    corpus = make_corpus(tmp_path, ["file,gloss,cat", "a,0,0"], files=[])
+    assert [kind for kind in ("keypoints", "features") if getattr(corpus, kind)] == [offered]
+
+
+def test_what_only_some_files_hold_is_named_and_not_offered(tmp_path):
+    write_npz(tmp_path / "a.npz")
+    write_npz(tmp_path / "b.npz", X2048=None)
+    corpus = make_corpus(tmp_path, ["file,gloss,cat", "a,0,0", "b,0,0"], files=[])
+    assert corpus.features is None and len(corpus.keypoints(corpus.clips[1]).keypoints) == 4
+    assert corpus.notes[0].startswith("1 of 2 files hold no features (b), so features are not offered.")
+    write_npz(tmp_path / "a.npz", X=None)
+    with pytest.raises(DataError, match=r"neither keypoints .* nor features .* in common"):
+        make_corpus(tmp_path, ["file,gloss,cat", "a,0,0", "b,0,0"], files=[])
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"X": np.zeros((4, 178), np.float32)}, r"X has shape \(4, 178\), expected \(4, 156\)"),
+        ({"X": np.float32(1)}, r"X has shape \(\), expected \(0, 156\)"),
         ({"mask": np.ones((3, 78), bool)}, "mask has shape"),
         ({"X": np.full((4, 156), np.nan, np.float32)}, "not finite"),
         ({"X": np.zeros((0, 156), np.float32), "mask": np.zeros((0, 78)), "timestamps_ms": np.zeros(0)}, "empty"),
-        ({"X": None}, "no readable FSLR file"),
+        ({"X": None, "X2048": None}, "neither X nor X2048"),
         ({"X": np.array([object()])}, "no readable FSLR file"),
         ({"meta": np.array("[1]")}, "no readable FSLR file"),
+        ({"meta": np.array("{")}, "no readable FSLR file"),
     ],
 )
 def test_damaged_npz_files_are_refused(tmp_path, changes, message):
     write_npz(tmp_path / "a.npz", **changes)
-    corpus = make_corpus(tmp_path, ["file,gloss,cat", "a,0,0"], files=[])
     with pytest.raises(DataError, match=message):
+        corpus = make_corpus(tmp_path, ["file,gloss,cat", "a,0,0"], files=[])
         corpus.keypoints(corpus.clips[0])
+
+
+def test_all_damaged_files_are_named_at_once(tmp_path):
+    (tmp_path / "a.npz").write_text("hello")
+    (tmp_path / "b.npz").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"2 of 2 files cannot be used(.|\n)*a.npz(.|\n)*b.npz"):
+        make_corpus(tmp_path, ["file,gloss,cat", "a,0,0", "b,0,0"], files=[])

@@ -155,3 +155,10 @@ def test_the_real_selection_of_words(test_data, tmp_path):
     )
     assert len(corpus.clips) == 3928
     assert len({clip.gloss for clip in corpus.clips}) == 16
+
+
+def test_the_real_set_without_signers(test_data, tmp_path):
+    corpus = read(str(test_data / "kp_isl13_mopgru"), tmp_path, **CAMERA)
+    assert (len(corpus.clips), len({clip.gloss for clip in corpus.clips})) == (390, 13)
+    assert {(clip.signer, clip.split) for clip in corpus.clips} == {("", "")}
+    assert {len(corpus.keypoints(clip).keypoints) for clip in corpus.clips[:20]} == {30}

@@ -178,3 +178,28 @@ def test_a_real_table_is_read(test_data, tmp_path):
     assert len(corpus.clips) == 61
     assert len({clip.gloss for clip in corpus.clips}) == 41
     assert all((folder / clip.video).is_file() for clip in corpus.clips)
+
+
+def test_a_table_exported_by_elan_is_read(tmp_path):
+    """Tab-delimited export with a header, times as hh:mm:ss.ms; several annotations of one file."""
+    text = (
+        "Begin Time - hh:mm:ss.ms\tEnd Time - hh:mm:ss.ms\tGlossL\tParticipant\tFile\r\n"
+        "00:00:01.240\t00:00:01.960\tHUIS\tS1\tsession 1.mp4\r\n"
+        "00:01:02.500\t00:01:03.020\tBOOM-A\tS1\tsession 1.mp4\r\n"
+    )
+    columns = {
+        "start_s": "Begin Time - hh:mm:ss.ms", "end_s": "End Time - hh:mm:ss.ms", "gloss": "GlossL",
+        "signer": "Participant", "video": "File",
+    }  # fmt: skip
+    corpus = read_text(tmp_path, text, name="elan.txt", videos=["session 1.mp4"], settings={"columns": columns})
+    assert [(c.clip_id, c.start_s, c.end_s, c.gloss) for c in corpus.clips] == [
+        ("session 1_1.24", 1.24, 1.96, "HUIS"), ("session 1_62.5", 62.5, 63.02, "BOOM-A"),
+    ]  # fmt: skip
+
+
+def test_times_in_milliseconds(tmp_path):
+    text = "video,gloss,start_s,end_s\na.mp4,A,1240,0:00:01.96\nb.mp4,B,,500\n"
+    corpus = read_text(tmp_path, text, settings={"time_unit": "ms"})
+    assert [(c.start_s, c.end_s) for c in corpus.clips] == [(1.24, 1.96), (0, 0.5)]
+    with pytest.raises(ConfigError, match="time_unit='frames' is none of s, ms"):
+        read_text(tmp_path, text, settings={"time_unit": "frames"})

@@ -1,5 +1,7 @@
 """Batches: every clip once an epoch, little padding, and an order that seed and epoch fix."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -47,4 +49,56 @@ def test_lightning_finds_the_epoch_setter():
 
     own = sampler()
     _set_sampler_epoch(DataLoader(LENGTHS, batch_sampler=own), 7)
-    assert own.epoch == 7
+    assert own.round == 7
+
+
+@pytest.mark.parametrize("bucketing", [True, False])
+def test_small_batches_accumulated_hold_the_clips_of_large_ones(bucketing):
+    large = BucketBatchSampler(LENGTHS, 32, seed=1, shuffle=True, bucketing=bucketing)
+    small = BucketBatchSampler(LENGTHS, 8, seed=1, shuffle=True, bucketing=bucketing, accumulate=4)
+    batches = list(small)
+    assert len(batches) == len(small) == 26
+    assert list(large) == [list(itertools.chain(*batches[i : i + 4])) for i in range(0, len(batches), 4)]
+
+
+@pytest.mark.parametrize("accumulate", [1, 3, 4, 20])
+def test_shares_weigh_every_clip_of_a_step_alike(accumulate):
+    own = BucketBatchSampler(LENGTHS, 16, seed=1, shuffle=True, bucketing=True, accumulate=accumulate)
+    sizes = [len(batch) for batch in own]
+    for first in range(0, len(sizes), accumulate):
+        group = sizes[first : first + accumulate]
+        for place, size in enumerate(group):
+            # Lightning divides a batch's mean loss by accumulate, so a clip weighs share / (size * accumulate).
+            assert own.share(first + place) / (size * accumulate) == pytest.approx(1 / sum(group))
+
+
+@pytest.mark.parametrize("num_clips", [3, 50, 203, 240])
+@pytest.mark.parametrize("bucketing", [True, False])
+def test_rounds_of_steps_deal_out_whole_epochs_without_a_break(num_clips, bucketing):
+    def rounds(steps: int) -> list[list[tuple[int, int]]]:
+        own = BucketBatchSampler(
+            LENGTHS[:num_clips] if num_clips <= 203 else np.arange(num_clips), 6, seed=1, shuffle=True,
+            bucketing=bucketing, accumulate=2, steps_per_round=steps,
+        )  # fmt: skip
+        batches = []
+        for number in range(60 // steps):
+            own.set_epoch(number)
+            batches += list(own)
+            assert len(batches) == (number + 1) * len(own)
+        return batches
+
+    batches = rounds(5)
+    assert all(len(batch) == 6 for batch in batches)
+    assert batches == rounds(15) == rounds(60)  # how often a training is evaluated does not change what it learns from
+    items = list(itertools.chain(*batches))
+    for epoch in range(len(items) // num_clips):
+        stretch = items[epoch * num_clips : (epoch + 1) * num_clips]
+        assert sorted(stretch) == [(epoch, i) for i in range(num_clips)]
+
+
+def test_bucketing_saves_padding_in_rounds_of_steps_too():
+    def of(bucketing):
+        own = BucketBatchSampler(LENGTHS, 16, seed=1, shuffle=True, bucketing=bucketing, steps_per_round=40)
+        return padding(list(own))
+
+    assert of(True) < 0.45 * of(False)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sign_recog.data.vocabulary import NO_CATEGORY, Vocabulary
+from sign_recog.data.vocabulary import NO_CATEGORY, Labels, Vocabulary
 from sign_recog.errors import DataError
 from sign_recog.storage.manifest import Clip
 
@@ -12,7 +12,7 @@ TRAIN = [Clip("a", gloss="10", category="x"), Clip("b", gloss="9"), Clip("c", gl
 def test_numbers_sort_as_numbers_and_missing_categories_are_marked():
     vocabulary = Vocabulary.from_clips(TRAIN)
     assert vocabulary.glosses == ("9", "10")
-    assert vocabulary.encode(TRAIN) == ([1, 0, 1], [0, NO_CATEGORY, NO_CATEGORY])
+    assert vocabulary.encode(TRAIN) == Labels([1, 0, 1], [0, NO_CATEGORY, NO_CATEGORY], [0, 0, 0])
 
 
 def test_labels_outside_are_counted_and_the_remedy_named():
@@ -22,3 +22,10 @@ def test_labels_outside_are_counted_and_the_remedy_named():
     assert "gloss 'water': 2 clips, none of them in train" in str(caught.value)
     assert "category 'y': 1 clips" in str(caught.value)
     assert "data.exclude_glosses=[water]" in str(caught.value)
+
+
+def test_languages_count_only_where_there_are_several():
+    clips = [Clip("a", gloss="x", extra={"language": "VGT"}), Clip("b", gloss="y", extra={"language": "NGT"})]
+    vocabulary = Vocabulary.from_clips(clips)
+    assert vocabulary.languages == ("NGT", "VGT") and vocabulary.encode(clips).languages == [1, 0]
+    assert Vocabulary.from_clips(clips[:1]).languages == ()

@@ -5,15 +5,8 @@ from pathlib import Path
 import pytest
 
 from sign_recog.errors import DataError
-from sign_recog.evaluation.aggregate import (
-    RunResult,
-    build_sweep,
-    find_runs,
-    flatten,
-    read_run,
-    read_sweep,
-    summarize,
-)
+from sign_recog.evaluation.aggregate import build_sweep, read_sweep, summarize
+from sign_recog.evaluation.runs import RunResult, find_runs, flatten, read_run
 
 
 def write_run(

@@ -1,55 +1,13 @@
-import csv
 import json
 
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import confusion_matrix, top_k_accuracy_score
+from made_predictions import make, with_logits
+from sklearn.metrics import classification_report, f1_score, top_k_accuracy_score
 
-from sign_recog.errors import DataError
-from sign_recog.evaluation.classification import (
-    Predictions,
-    bootstrap_interval,
-    confusion,
-    pick_examples,
-    score,
-    score_by,
-    write_predictions,
-)
-
-
-def make(num_clips=60, num_glosses=12, *, seed=0, occurring=None, strength=1.5, categories=False) -> Predictions:
-    rng = np.random.default_rng(seed)
-    targets = rng.choice(num_glosses if occurring is None else occurring, num_clips)
-    logits = rng.normal(size=(num_clips, num_glosses)).astype(np.float32)
-    logits[np.arange(num_clips), targets] += strength
-    extra = {}
-    if categories:
-        extra = {
-            "categories": ["food", "family"],
-            "category_logits": rng.normal(size=(num_clips, 2)).astype(np.float32),
-            "category_targets": rng.integers(-1, 2, num_clips),
-        }
-    return Predictions(
-        clip_ids=[f"clip{i}" for i in range(num_clips)],
-        gloss_logits=logits,
-        gloss_targets=targets,
-        glosses=[f"gloss{g}" for g in range(num_glosses)],
-        signers=[f"signer{i % 3}" for i in range(num_clips)],
-        **extra,
-    )
-
-
-def with_logits(logits, targets, **changes) -> Predictions:
-    logits = np.array(logits, dtype=np.float32)
-    values = {
-        "clip_ids": [f"clip{i}" for i in range(len(logits))],
-        "gloss_logits": logits,
-        "gloss_targets": np.array(targets),
-        "glosses": [f"gloss{g}" for g in range(logits.shape[1])],
-        "signers": [""] * len(logits),
-    }
-    return Predictions(**{**values, **changes})
+from sign_recog.evaluation.classification import bootstrap_interval, score, score_groups
+from sign_recog.evaluation.predictions import Predictions, confusion
 
 
 def place_by_sorting(row, target):
@@ -101,16 +59,6 @@ def test_a_network_that_knows_nothing_scores_as_one_that_always_says_the_first_g
     assert scores["loss"] == pytest.approx(np.log(3))
 
 
-@pytest.mark.parametrize("num_glosses", [2, 3, 4])
-def test_k_is_at_most_the_number_of_glosses(num_glosses, tmp_path):
-    predictions = make(num_glosses=num_glosses)
-    scores = score(predictions)
-    assert scores["top5_per_instance"] == scores["top10_per_class"] == 1.0
-    write_predictions(tmp_path / "predictions.csv", predictions)
-    row = next(csv.DictReader((tmp_path / "predictions.csv").open(encoding="utf-8")))
-    assert row[f"top{num_glosses}"] and row["top5"] == row["p5"] == ""
-
-
 def test_glosses_that_do_not_occur_are_none_and_not_nan():
     scores = score(make(occurring=[2, 5]))
     json.dumps(scores, allow_nan=False)
@@ -145,12 +93,6 @@ def test_f1_follows_from_the_confusion_matrix():
     assert scores["accuracy"] == scores["top1_per_instance"] == pytest.approx(np.trace(matrix) / matrix.sum())
 
 
-def test_confusion_is_sklearns():
-    predictions = make(occurring=[0, 4, 5])
-    expected = confusion_matrix(predictions.gloss_targets, predictions.predicted, labels=np.arange(12))
-    assert (confusion(predictions) == expected).all()
-
-
 def test_the_interval_is_that_of_resampled_clips():
     hits = np.arange(250) < 180
     rng = np.random.default_rng(0)
@@ -182,21 +124,60 @@ def test_categories_count_only_clips_that_have_one():
     assert score(predictions)["category_top1_per_instance"] is None
 
 
-def test_signers_shares_weighted_by_clips_give_the_score():
+def test_groups_weighted_by_clips_give_the_score():
     predictions = make(num_clips=50)
     predictions.signers[:5] = [""] * 5
+    predictions.groups = {"signer": predictions.signers}
+    rows = score_groups(predictions)["signer"]
+    assert list(rows) == ["", "signer0", "signer1", "signer2"]
+    assert score(predictions)["num_signers"] == 3
+    total = sum(row["num_clips"] * row["top1_per_instance"] for row in rows.values())
+    assert total / 50 == pytest.approx(score(predictions)["top1_per_instance"])
+
+
+def test_a_groups_scores_are_those_of_its_clips_alone():
+    predictions = make(num_clips=90, categories=True)
+    occluded = np.arange(90) % 4 == 0
+    predictions.groups = {"occluded": ["1" if x else "0" for x in occluded]}
+    for value, own in (("1", occluded), ("0", ~occluded)):
+        row = score_groups(predictions, seed=3)["occluded"][value]
+        targets, answers = predictions.gloss_targets[own], predictions.gloss_logits[own].argmax(1)
+        assert row["num_clips"] == own.sum()
+        assert row["top1_per_instance"] == row["weighted_recall"] == pytest.approx(np.mean(targets == answers))
+        assert row["macro_f1"] == pytest.approx(f1_score(targets, answers, average="macro", zero_division=0))
+        hits = targets == answers
+        assert row["top1_per_instance_ci95"] == bootstrap_interval(hits, seed=3)
+        labelled = own & (predictions.category_targets >= 0)
+        right = predictions.category_logits[labelled].argmax(1) == predictions.category_targets[labelled]
+        assert row["category_top1_per_instance"] == pytest.approx(right.mean())
+    json.dumps(score_groups(predictions), allow_nan=False)
+
+
+def test_the_smaller_group_has_the_wider_interval():
+    targets = np.tile([0, 1], 55)
+    logits = np.eye(2)[np.where(np.arange(110) % 5 == 0, 1 - targets, targets)]  # every fifth is wrong
+    groups = {"language": ["VGT"] * 10 + ["NGT"] * 100}
+    rows = score_groups(with_logits(logits, targets, groups=groups))["language"]
+    width = {name: row["top1_per_instance_ci95"][1] - row["top1_per_instance_ci95"][0] for name, row in rows.items()}
+    assert rows["VGT"]["top1_per_instance"] == rows["NGT"]["top1_per_instance"] == 0.8
+    assert width["VGT"] > 2 * width["NGT"] > 0
+
+
+def test_weighted_averages_are_sklearns_for_glosses_and_categories():
+    predictions = make(num_clips=80, categories=True, occurring=[0, 1, 2, 2, 7])
     scores = score(predictions)
-    rows = scores["per_signer"]
-    assert [row["signer"] for row in rows] == ["", "signer0", "signer1", "signer2"]
-    assert scores["num_signers"] == 3
-    total = sum(row["num_clips"] * row["top1_per_instance"] for row in rows)
-    assert total / 50 == pytest.approx(scores["top1_per_instance"])
-
-
-def test_scores_by_any_property_of_the_clips():
-    predictions = with_logits(np.eye(4), [0, 1, 0, 3])
-    rows = score_by(predictions, ["no", "yes", "yes", "no"], "occluded")
-    assert [(row["occluded"], row["top1_per_instance"]) for row in rows] == [("no", 1.0), ("yes", 0.5)]
+    logits, targets = predictions.labelled_categories
+    for prefix, true, answered in (
+        ("", predictions.gloss_targets, predictions.predicted),
+        ("category_", targets, logits.argmax(1)),
+    ):
+        report = classification_report(true, answered, output_dict=True, zero_division=0)["weighted avg"]
+        for name, key in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
+            assert scores[f"{prefix}weighted_{name}"] == pytest.approx(report[key])
+    rows = {row["category"]: row for row in scores["per_category"]}
+    assert sum(row["support"] for row in rows.values()) == len(targets)
+    assert list(rows) == ["food", "family"]
+    assert score(make())["per_category"] == [] and score(make())["category_weighted_f1"] is None
 
 
 def test_scores_do_not_depend_on_the_order_of_the_clips():
@@ -214,63 +195,3 @@ def test_scores_do_not_depend_on_the_order_of_the_clips():
     )
     assert json.dumps(score(first)) == json.dumps(score(second) | {"loss": score(first)["loss"]})
     assert score(first)["loss"] == pytest.approx(score(second)["loss"])
-
-
-def test_predictions_can_be_read_back(tmp_path):
-    predictions = make(categories=True)
-    predictions.glosses[3] = 'a "quoted", two-line\ngloss'
-    write_predictions(tmp_path / "predictions.csv", predictions)
-    with (tmp_path / "predictions.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    with np.load(tmp_path / "predictions.npz", allow_pickle=False) as arrays:
-        probabilities, glosses = arrays["probabilities"], arrays["glosses"]
-        assert arrays["clip_ids"].tolist() == [row["clip_id"] for row in rows] == predictions.clip_ids
-    assert glosses.tolist() == predictions.glosses
-    assert probabilities.dtype == np.float32 and probabilities.sum(1) == pytest.approx(1)
-    for i, row in enumerate(rows):
-        assert row["gloss"] == predictions.glosses[predictions.gloss_targets[i]]
-        order = np.argsort(-probabilities[i])
-        assert [row[f"top{k}"] for k in range(1, 6)] == [predictions.glosses[g] for g in order[:5]]
-        assert [float(row[f"p{k}"]) for k in range(1, 6)] == pytest.approx(probabilities[i][order[:5]], rel=1e-4)
-        assert row["predicted"] == row["top1"] and row["probability"] == row["p1"]
-        assert predictions.glosses[order[int(row["rank"]) - 1]] == row["gloss"]
-        assert row["correct"] == str(int(row["predicted"] == row["gloss"]))
-    labelled = [row for row in rows if row["category"]]
-    assert len(labelled) == int((predictions.category_targets >= 0).sum())
-    assert all(row["category_correct"] == str(int(row["category"] == row["category_predicted"])) for row in labelled)
-    shares = [int(row["correct"]) for row in rows]
-    assert np.mean(shares) == pytest.approx(score(predictions)["top1_per_instance"])
-
-
-def test_the_table_of_all_probabilities_can_be_left_out(tmp_path):
-    write_predictions(tmp_path / "predictions.csv", make(), all_probabilities=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["predictions.csv"]
-    assert "category" not in (tmp_path / "predictions.csv").read_text(encoding="utf-8").splitlines()[0]
-
-
-def test_examples_are_the_surest_answers_of_different_glosses():
-    predictions = make(num_clips=200, strength=2.0)
-    chosen = pick_examples(predictions, right=3, wrong=4)
-    correct, sureness = predictions.ranks == 1, predictions.probabilities.max(1)
-    assert correct[chosen].tolist() == [True] * 3 + [False] * 4
-    assert chosen[0] == np.argmax(np.where(correct, sureness, 0))
-    assert chosen[3] == np.argmax(np.where(correct, 0, sureness))
-    assert len(set(predictions.gloss_targets[chosen[3:]])) == 4
-
-
-def test_a_clip_whose_logits_are_not_numbers_is_named():
-    logits = np.zeros((3, 2))
-    logits[1, 0] = np.nan
-    with pytest.raises(DataError, match=r"1 clips are not finite.*clip1"):
-        with_logits(logits, [0, 1, 0])
-
-
-def test_no_clip_is_no_score():
-    with pytest.raises(DataError, match="no clip to score"):
-        with_logits(np.zeros((0, 2)), [])
-
-
-@pytest.mark.parametrize("targets", [[0, 1], [0, 1, 2], [0, 1, -1]])
-def test_labels_that_do_not_fit_the_logits_are_refused(targets):
-    with pytest.raises(ValueError, match="gloss"):
-        with_logits(np.zeros((3, 2)), targets)

@@ -9,7 +9,8 @@ import pytest
 
 from sign_recog.errors import DataError
 from sign_recog.evaluation import plots
-from sign_recog.evaluation.aggregate import RunResult, build_sweep
+from sign_recog.evaluation.aggregate import build_sweep
+from sign_recog.evaluation.runs import RunResult
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -7,19 +8,19 @@ import numpy as np
 import pytest
 
 from sign_recog.evaluation import plots
-from sign_recog.evaluation.aggregate import RunResult, build_sweep
-from sign_recog.evaluation.classification import Predictions, confusion, score
+from sign_recog.evaluation.aggregate import build_sweep
+from sign_recog.evaluation.classification import score, score_groups
+from sign_recog.evaluation.page import Figure, percent, score_text
+from sign_recog.evaluation.predictions import Predictions, confusion
 from sign_recog.evaluation.report import (
     Example,
-    Figure,
     RunReport,
     Stamp,
     SweepReport,
     build_run_report,
     build_sweep_report,
-    percent,
-    score_text,
 )
+from sign_recog.evaluation.runs import RunResult
 
 HOSTILE = "<script>alert('a')</script>\"><img src=x onerror=alert(1)>"
 
@@ -106,6 +107,7 @@ def both_pages() -> list[str]:
         leakage=[HOSTILE],
         provenance={HOSTILE: HOSTILE},
         extraction=[{HOSTILE: HOSTILE}],
+        groups={HOSTILE: {HOSTILE: score_groups(replace(predictions(), groups={"x": ["y"] * 40}))["x"]["y"]}},
         other_scores={HOSTILE: score(predictions())},
     )
     sweep = sweep_report(**hostile, provenance={HOSTILE: HOSTILE}, links={Path("outputs/x/aaaa/seed1"): HOSTILE})
@@ -169,6 +171,34 @@ def test_leakage_is_said_whatever_it_is():
     assert "Leakage: not known" in text and "Leakage: none" not in text
 
 
+def test_groups_are_tables_with_intervals_and_the_smallest_is_named():
+    answers = predictions()
+    answers.groups = {"signer": answers.signers, "occluded": ["0"] * 37 + ["1"] * 3}
+    groups = score_groups(answers)
+    text = Page(build_run_report(run_report(groups=groups))).text
+    for name, rows in groups.items():
+        assert f"Results by {name}" in text
+        for value, row in rows.items():
+            low, high = row["top1_per_instance_ci95"]
+            share = percent(row["top1_per_instance"])
+            assert f"{value} {row['num_clips']} {share} {100 * low:.0f} % to {100 * high:.0f} %" in text
+            assert f"{row['macro_f1']:.3f}" in text
+    assert "The smallest: occluded 1, 3 clips." in text
+    assert "Results by" not in Page(build_run_report(run_report())).text
+
+
+def test_categories_have_a_table_where_there_is_a_head():
+    rng = np.random.default_rng(0)
+    answers = predictions()
+    answers.categories = [HOSTILE, "food"]
+    answers.category_logits, answers.category_targets = rng.normal(size=(40, 2)), rng.integers(0, 2, 40)
+    html = build_run_report(run_report(scores=score(answers)))
+    assert "<script" not in html and f"Category {HOSTILE.split('>', maxsplit=1)[0]}" not in html
+    text = Page(html).text.split("Categories")[1]
+    assert HOSTILE in text and "food" in text
+    assert "Categories" not in Page(build_run_report(run_report())).text
+
+
 def test_missing_clips_are_warned_of():
     report = run_report(stamp=Stamp("synthetic", 40, 52, "x", "given", "best.ckpt", 3))
     assert "12 of the 52 clips of test have no keypoints" in Page(build_run_report(report)).text
@@ -207,7 +237,7 @@ def test_the_stamp_comes_from_the_metrics_file():
         "data": {
             "corpus": "c",
             "clips": 5,
-            "clips_without_keypoints": ["x", "y"],
+            "clips_not_extracted": ["x", "y"],
             "clips_hash": "h",
             "split_strategy": "given",
         },
@@ -261,6 +291,7 @@ def test_json_holds_the_content_without_images():
         "mean": pytest.approx(0.6),
         "std": summary.std,
         "ci95": list(summary.ci95),
+        "what": "run",
     }
 
 

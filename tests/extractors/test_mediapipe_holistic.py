@@ -21,6 +21,8 @@ SETTINGS = {
     "min_detection_confidence": 0.5,
     "min_tracking_confidence": 0.5,
     "smooth_landmarks": True,
+    "sharpen": None,
+    "background": None,
 }
 START_S, END_S = 0.8, 1.2  # a dozen frames with a hand in view
 
@@ -136,6 +138,35 @@ def test_target_fps_and_meta(mediapipe, clip, tmp_path):
     assert read_keypoints(tmp_path / "clip.npz").meta == {"layout": "signon_67", **meta}
 
 
+def test_up_sampling_repeats_frames_at_right_times(mediapipe, clip):
+    own = [frame.timestamp_ms for frame in read_frames(clip, start_s=START_S, end_s=END_S)]
+    sequence = make(target_fps=60).extract(clip, START_S, END_S)
+    assert sequence.timestamps_ms.tolist() == [round(1000 * k / 60) for k in range(len(sequence.timestamps_ms))]
+    assert len(sequence.timestamps_ms) == pytest.approx(60 * (END_S - START_S), abs=2)
+    assert len(sequence.timestamps_ms) > 1.5 * len(own)
+    assert sequence.meta["num_source_frames"] == len(own)
+
+
+def test_options_that_are_off_leave_descriptions_as_they_were(mediapipe):
+    options = make().description()["options"]
+    assert "sharpen" not in options and "background" not in options  # files of before stay finished
+    on = make(sharpen=1.5, background="black").description()["options"]
+    assert on == options | {"sharpen": 1.5, "background": "black"}
+
+
+def test_sharpened_frames_on_black_show_the_same_person(mediapipe, clip, other_clip, extracted):
+    extractor = make(sharpen=1.0, background="black")
+    changed = extractor.extract(clip, START_S, END_S)
+    assert not np.array_equal(changed.keypoints, extracted.keypoints, equal_nan=True)
+    shoulders = slice(11, 13)
+    moved = np.abs(changed.keypoints[:, shoulders, :2] - extracted.keypoints[:, shoulders, :2])
+    assert np.nanmedian(moved) < 0.03  # image widths
+    extractor.extract(other_clip, 0.5, 0.9)
+    again = pickle.loads(pickle.dumps(extractor)).extract(clip, START_S, END_S)
+    for one in (again, extractor.extract(clip, START_S, END_S)):
+        assert np.array_equal(one.keypoints, changed.keypoints, equal_nan=True)
+
+
 def test_a_video_of_nobody_is_an_error(mediapipe, tmp_path):
     write_video(tmp_path / "wall.mp4", [np.full((120, 160, 3), 200, np.uint8)] * 3, 25)
     with pytest.raises(DataError, match=r"wall\.mp4: no person was detected in 3 frames"):
@@ -163,6 +194,8 @@ def test_an_extractor_can_be_sent_to_a_worker(mediapipe, clip, extracted):
         ({"model_complexity": 3}, "model_complexity=3"),
         ({"min_detection_confidence": 1.5}, "min_detection_confidence=1.5"),
         ({"min_tracking_confidence": -0.1}, "min_tracking_confidence=-0.1"),
+        ({"sharpen": 0}, "sharpen=0"),
+        ({"background": "white"}, "background=white"),
     ],
 )
 def test_settings_out_of_range_are_refused_at_once(changes, key):

@@ -1,8 +1,10 @@
 """Training: it learns, resumes exactly, and refuses what cannot work before it starts."""
 
 import csv
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, write_tiny_corpus
+from conftest import TINY, load_config, write_tiny_corpus
 
 from sign_recog import stages
 from sign_recog.errors import ConfigError, DataError
+from sign_recog.stages.run_folder import prepared
 from sign_recog.storage.checkpoint import read_checkpoint
 from sign_recog.storage.sequences import read_keypoints, write_keypoints
 
@@ -103,15 +106,17 @@ def test_missing_keypoints_are_said_before_training(tiny, tmp_path):
         stages.run(config)
 
 
-def test_an_unprepared_corpus_is_said(tiny):
+def test_an_unprepared_corpus_is_said(tiny, tmp_path):
+    config = tiny("run=classify", "data.name=other")
+    shutil.rmtree(tmp_path / "data/other")
     with pytest.raises(DataError, match="run=prepare first"):
-        stages.run(tiny("run=classify", "data.name=other"))
+        stages.run(config)
 
 
 def test_categories_that_do_not_exist_are_said(tiny, tmp_path):
-    manifest = tmp_path / "data/tiny/manifest.tsv"
-    manifest_text = manifest.read_text().replace("kind0", "").replace("kind1", "")
     config = tiny("run=classify", "loss.category_weight=0.5")
+    manifest = next((tmp_path / "data/tiny/manifests").glob("*/manifest.tsv"))
+    manifest_text = manifest.read_text().replace("kind0", "").replace("kind1", "")
     manifest.write_text(manifest_text)
     with pytest.raises(ConfigError, match="no train clip of tiny has a category"):
         stages.run(config)
@@ -131,10 +136,101 @@ def test_all_missing_hands_still_train(tiny, tmp_path):
     assert np.isfinite(stages.run(tiny("run=classify", "trainer.max_epochs=1")).objective)
 
 
+def test_a_run_with_other_clips_is_refused(tiny, tmp_path):
+    config = tiny("run=classify", "trainer.max_epochs=1")
+    stages.run(config)
+    (tmp_path / "data/tiny/keypoints/mediapipe_holistic/up/0.npz").unlink()
+    with pytest.raises(DataError, match=r"18 train clips; now there are 17, and 1 are in only one of the two \(up/0\)"):
+        stages.run(config)
+
+
+def test_s1_resume_does_not_train_n_more_epochs(tiny, monkeypatch):
+    """Killed after two of four epochs, the same command ends with four; S1's would end with six."""
+    from sign_recog.training.module import SignClassifier
+
+    class Killed(BaseException):
+        pass
+
+    def kill(self) -> None:
+        if self.current_epoch == 2:
+            raise Killed
+
+    config = tiny("run=classify", "trainer.max_epochs=4")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(SignClassifier, "on_train_epoch_start", kill)
+        stages.run(config)
+    folder = Path(config.paths.run_dir)
+    assert [row["epoch"] for row in metrics(folder)] == ["1", "2"]
+    stages.run(config)
+    assert [row["epoch"] for row in metrics(folder)] == ["1", "2", "3", "4"]
+    last = read_checkpoint(folder / "checkpoints" / "last.ckpt")
+    assert (last.epoch, last.step) == (4, 20)
+    record = json.loads((folder / "provenance.json").read_text())
+    assert len(record["earlier"]) == 1 and "ended" not in record["earlier"][0] and record["peak_memory_mb"] > 50
+
+
+def test_a_larger_budget_is_another_experiment_with_a_folder_of_its_own(tiny):
+    short, long = (tiny("run=classify", f"trainer.max_epochs={n}") for n in (2, 3))
+    assert short.paths.run_dir != long.paths.run_dir
+
+
+def test_the_settings_and_the_commit_reach_every_logger(tiny):
+    config = tiny("run=classify", "trainer.max_epochs=1", "logger=[tensorboard]")
+    stages.run(config)
+    text = (Path(config.paths.run_dir) / "tb/hparams.yaml").read_text()
+    assert "git_commit" in text and "d_model" in text and "max_epochs" in text
+
+
+def transferred(tiny, tmp_path, *overrides: str):
+    """A training of the drawn movements, and the settings of one that starts from it."""
+    stages.run(tiny("run=classify", "trainer.max_epochs=2", f"paths.run_dir={tmp_path / 'first'}"))
+    given = f"transfer.checkpoint={tmp_path / 'first/checkpoints/last.ckpt'}"
+    return tiny("run=classify", "trainer.max_epochs=1", "optim.lr=0", given, *overrides)
+
+
+def test_transfer_starts_from_the_weights_of_another_run(tiny, tmp_path, capsys):
+    config = transferred(tiny, tmp_path)
+    stages.run(config)
+    first, second = weights(tmp_path / "first"), weights(Path(config.paths.run_dir))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert "weights from" in capsys.readouterr().out
+
+
+def test_s2_head_extension_keeps_the_old_glosses(tiny, tmp_path):
+    """One gloss fewer in the first run: its two rows stay, whatever their place among three."""
+    only = ("data.glosses=[up,across]", f"paths.run_dir={tmp_path / 'two'}")
+    config = tiny("run=classify", "trainer.max_epochs=1", *only)
+    for path in (tmp_path / "data/tiny/manifests").rglob("manifest.tsv"):
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if "\tround\t" not in line))
+    stages.run(config)
+    given = ("transfer=extend", f"transfer.checkpoint={tmp_path / 'two/checkpoints/last.ckpt'}", "optim.lr=0")
+    three = tiny("run=classify", "trainer.max_epochs=1", *given, f"paths.run_dir={tmp_path / 'three'}", "seed=2")
+    stages.run(three)
+    old, new = (read_checkpoint(tmp_path / name / "checkpoints/last.ckpt") for name in ("two", "three"))
+    assert old.glosses == ["across", "up"] and new.glosses == ["across", "round", "up"]
+    (head,) = (name for name, weight in new.weights.items() if weight.shape[:1] == (3,) and weight.ndim == 2)
+    assert torch.equal(new.weights[head][[0, 2]], old.weights[head])
+
+
+def test_an_unknown_part_to_freeze_is_said_before_training(tiny):
+    config = tiny("run=classify", "transfer.freeze_parts=[layers.0,nose]")
+    with pytest.raises(ConfigError, match=r"transfer.freeze_parts(.|\n)*'nose'"):
+        stages.run(config)
+
+
+STATEFUL = ("trainer.ema.enabled=true", "trainer.accumulate=2", "scheduler=plateau", "scheduler.patience=3")
+IN_STEPS = (
+    "trainer.max_epochs=null", "trainer.max_steps=200", "trainer.eval_every_steps=3", "trainer.ema.enabled=true",
+    "trainer.num_workers=1", "loss.category_weight=0.5",
+)  # fmt: skip
+
+
 @pytest.mark.slow
-def test_killed_at_random_moments_and_repeated_it_ends_in_the_same_weights(tmp_path):
-    write_tiny_corpus(tmp_path / "data")
-    command = [sys.executable, "run.py", *TINY, "run=classify", "trainer.max_epochs=60", "model.dropout=0.3"]
+@pytest.mark.parametrize("settings", [("trainer.max_epochs=60", *STATEFUL), IN_STEPS], ids=["epochs", "steps"])
+def test_killed_at_random_moments_and_repeated_it_ends_in_the_same_weights(tmp_path, settings):
+    write_tiny_corpus(load_config(*TINY, f"paths.data_root={tmp_path / 'data'}"))
+    command = [sys.executable, "run.py", *TINY, "run=classify", *settings, "model.dropout=0.3"]
     command += [f"paths.data_root={tmp_path / 'data'}", "trainer.early_stopping.patience=60"]
 
     def start(name: str) -> subprocess.Popen:
@@ -147,7 +243,7 @@ def test_killed_at_random_moments_and_repeated_it_ends_in_the_same_weights(tmp_p
 
     assert start("undisturbed").wait() == 0
     rng, folder, kills = random.Random(0), tmp_path / "killed", 0
-    while kills < 3:
+    while kills < 2:
         process, seen = start("killed"), len(metrics(folder)) if (folder / "metrics.csv").exists() else 0
         while process.poll() is None and (not (folder / "metrics.csv").exists() or len(metrics(folder)) <= seen):
             time.sleep(0.01)
@@ -157,6 +253,7 @@ def test_killed_at_random_moments_and_repeated_it_ends_in_the_same_weights(tmp_p
         assert process.wait() == -signal.SIGKILL, "the training ended before it was killed: give it more epochs"
         kills += 1
     assert start("killed").wait() == 0
+    assert len(json.loads((folder / "provenance.json").read_text())["earlier"]) == 2
     assert metrics(folder) == metrics(tmp_path / "undisturbed")
     for name in ("best", "last"):
         ours, theirs = (
@@ -164,3 +261,40 @@ def test_killed_at_random_moments_and_repeated_it_ends_in_the_same_weights(tmp_p
         )
         assert ours.epoch == theirs.epoch
         assert all(torch.equal(ours.weights[key], theirs.weights[key]) for key in ours.weights)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_stopped_by_hand_it_says_how_to_go_on(tmp_path, name):
+    write_tiny_corpus(load_config(*TINY, f"paths.data_root={tmp_path / 'data'}"))
+    # A test runner in the background may pass on "ignore SIGINT".
+    program = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program += "runpy.run_path('run.py', run_name='__main__')"
+    command = [sys.executable, "-c", program, *TINY, "run=classify", "trainer.max_epochs=500"]
+    command += [f"paths.data_root={tmp_path / 'data'}", f"paths.run_dir={tmp_path / 'run'}"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while process.poll() is None and not (tmp_path / "run/metrics.csv").exists():
+        time.sleep(0.02)
+    time.sleep(0.5)
+    process.send_signal(getattr(signal, name))
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1, output
+    assert "Training was stopped." in output and "the same command goes on from there" in output
+    assert "Traceback" not in output
+    assert read_checkpoint(tmp_path / "run/checkpoints/last.ckpt").epoch >= 1
+    assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "failed"
+
+
+def test_training_on_val_too_learns_from_both_and_refuses_a_score_on_val(tiny, caplog):
+    last = ("trainer.train_on_val=true", "trainer.select=last", "trainer.early_stopping.enabled=false")
+    config = tiny("run=classify", "trainer.max_epochs=1", *last)
+    stages.run(config)
+    trained = read_checkpoint(Path(config.paths.run_dir) / "checkpoints" / "last.ckpt")
+    clips = prepared(config).clips
+    assert sorted(trained.train_clips) == sorted(clip.clip_id for clip in clips if clip.split != "test")
+    assert "val_ metrics are those of seen clips" in caplog.text
+    with pytest.raises(DataError, match="trained on train and val"):
+        stages.run(tiny("run=evaluate", "run.split=val", "trainer.max_epochs=1", *last))
+    for stage in ("evaluate", "report"):
+        stages.run(tiny(f"run={stage}", "trainer.max_epochs=1", *last))
+    assert "val are clips it has seen" in (Path(config.paths.run_dir) / "report.html").read_text()

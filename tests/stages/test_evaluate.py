@@ -2,11 +2,14 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import TINY, load_config, write_tiny_corpus
+from untrained import write_untrained
 
 from sign_recog import stages
 from sign_recog.errors import CheckpointError, DataError
@@ -16,9 +19,21 @@ from sign_recog.storage.sequences import read_keypoints, write_keypoints
 TRAIN = ("trainer.max_epochs=40", "optim.lr=2e-2", "loss.category_weight=0.3", "trainer.early_stopping.enabled=false")
 
 
+@pytest.fixture(scope="module")
+def training(tmp_path_factory) -> Path:
+    """A folder with the drawn corpus and one training on it."""
+    folder = tmp_path_factory.mktemp("training")
+    paths = (f"paths.data_root={folder / 'data'}", f"paths.output_root={folder / 'outputs'}")
+    config = load_config(*TINY, *paths, "run=classify", *TRAIN)
+    write_tiny_corpus(config)
+    stages.run(config)
+    return folder
+
+
 @pytest.fixture
-def trained(tiny):
-    stages.run(tiny("run=classify", *TRAIN))
+def trained(training, tiny, tmp_path):
+    """As ``tiny``, in a folder of the test's own where the training has been done."""
+    shutil.copytree(training, tmp_path, dirs_exist_ok=True)
     return tiny
 
 
@@ -44,13 +59,14 @@ def test_it_recognises_test_and_says_on_what(trained):
     config = trained("run=evaluate", *TRAIN)
     assert stages.run(config).objective >= 2 / 3
     data = metrics(config)["data"]
-    assert data["clips"] == 3 and data["clips_without_keypoints"] == [] and data["split_strategy"] == "given"
+    assert data["clips"] == 3 and data["clips_not_extracted"] == [] and data["split_strategy"] == "given"
     with (Path(config.paths.run_dir) / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert sorted(row["clip_id"] for row in rows) == ["across/7", "round/7", "up/7"]
 
 
 def test_training_never_opens_test(tiny, tmp_path):
+    tiny()
     for path in (tmp_path / "data/tiny/keypoints").rglob("7.npz"):
         path.write_bytes(b"not to be opened")
     stages.run(tiny("run=classify", "trainer.max_epochs=1"))
@@ -58,11 +74,86 @@ def test_training_never_opens_test(tiny, tmp_path):
         stages.run(tiny("run=evaluate", "trainer.max_epochs=1"))
 
 
-def test_clips_without_keypoints_are_counted_in_the_result(trained, tmp_path):
+def test_s1_missing_files_are_counted_not_skipped(trained, tmp_path):
+    """S1 left them out of the score without a word."""
     (tmp_path / "data/tiny/keypoints/mediapipe_holistic/up/7.npz").unlink()
     config = trained("run=evaluate", *TRAIN)
+    summary = stages.run(config).summary
+    assert metrics(config)["data"]["clips_not_extracted"] == ["up/7"]
+    assert metrics(config)["data"]["clips"] == 2 and summary["test clips"] == "2 of 3"
+    stages.run(trained("run=report", *TRAIN))
+    page = (Path(config.paths.run_dir) / "report.html").read_text()
+    assert "1 of the 3 clips of test have no keypoints and are not in the score" in page
+
+
+def test_s1_topk_is_measured(trained):
+    """S1 measured top-1 alone. Here against the places that the written probabilities give."""
+    config = trained("run=evaluate", *TRAIN)
     stages.run(config)
-    assert metrics(config)["data"]["clips_without_keypoints"] == ["up/7"]
+    with np.load(Path(config.paths.run_dir) / "predictions.npz", allow_pickle=False) as arrays:
+        probabilities, targets = arrays["probabilities"], arrays["gloss_targets"]
+    places = [
+        sorted(range(3), key=lambda g: -row[g]).index(own) for row, own in zip(probabilities, targets, strict=True)
+    ]
+    scores = metrics(config)["scores"]
+    for k in (1, 5, 10):
+        expected = np.mean([place < k for place in places])
+        assert scores[f"top{k}_per_instance"] == scores[f"top{k}_per_class"] == pytest.approx(expected)
+
+
+def test_s0_scores_are_over_the_whole_set_not_batch_means(tiny, tmp_path):
+    """S0 averaged macro F1 over batches, which depends on their size; here against scikit-learn on the table."""
+    from sklearn.metrics import f1_score
+
+    folder, found = tmp_path / "run", []
+    path = write_untrained(folder / "checkpoints/best.ckpt", tiny(), input_dim=137, glosses=["across", "round", "up"])
+    checkpoint = f"run.checkpoint={path}"
+    for batch_size in (1, 2, 18):
+        stages.run(tiny("run=evaluate", "run.split=train", checkpoint, f"trainer.batch_size={batch_size}"))
+        scores = json.loads((folder / "train/metrics.json").read_text())["scores"]
+        with (folder / "train/predictions.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        true, answered = [row["gloss"] for row in rows], [row["predicted"] for row in rows]
+        assert scores["macro_f1"] == pytest.approx(f1_score(true, answered, average="macro", zero_division=0))
+        found.append((scores["macro_f1"], scores["accuracy"], pytest.approx(scores["loss"], abs=1e-5)))
+    assert found[0] == found[1] == found[2]
+
+
+def test_results_are_given_for_each_group(trained, tmp_path):
+    """By signer, and by what the corpus tells of occlusion; no clip tells a language."""
+    manifest = next((tmp_path / "data/tiny/manifests").glob("*/manifest.tsv"))
+    header, *lines = manifest.read_text().splitlines()
+    rows = [f"{line}\t{'1' if line.startswith('up') else '0'}" for line in lines]
+    manifest.write_text("\n".join([f"{header}\toccluded", *rows]) + "\n")
+    config = trained("run=evaluate", *TRAIN)
+    stages.run(config)
+    groups = metrics(config)["groups"]
+    assert list(groups) == ["signer", "occluded"]
+    assert {value: row["num_clips"] for value, row in groups["occluded"].items()} == {"0": 2, "1": 1}
+    with (Path(config.paths.run_dir) / "predictions.csv").open() as file:
+        rows = {row["clip_id"]: row for row in csv.DictReader(file)}
+    assert [rows[f"{gloss}/7"]["occluded"] for gloss in ("across", "round", "up")] == ["0", "0", "1"]
+    assert groups["occluded"]["1"]["top1_per_instance"] == int(rows["up/7"]["correct"])
+    stages.run(trained("run=report", *TRAIN))
+    assert "Results by occluded" in (Path(config.paths.run_dir) / "report.html").read_text()
+
+
+def test_everything_fslr_writes_is_in_the_results(trained):
+    """S1's JSON files: overall, per class, confusion matrices, and the best of each clip, of both labels."""
+    config = trained("run=evaluate", *TRAIN)
+    stages.run(config)
+    scores, folder = metrics(config)["scores"], Path(config.paths.run_dir)
+    for prefix in ("", "category_"):
+        assert all(0 <= scores[f"{prefix}weighted_{name}"] <= 1 for name in ("precision", "recall", "f1"))
+    assert [row["gloss"] for row in scores["per_class"]] == ["across", "round", "up"]
+    assert [row["category"] for row in scores["per_category"]] == ["kind0", "kind1"]
+    with np.load(folder / "predictions.npz", allow_pickle=False) as arrays:
+        assert arrays["confusion_matrix"].sum() == arrays["category_confusion_matrix"].sum() == 3
+    with (folder / "predictions.csv").open() as file:
+        row = next(csv.DictReader(file))
+    assert {row[f"top{k}"] for k in (1, 2, 3)} == {"across", "round", "up"}
+    assert {row[f"category_top{k}"] for k in (1, 2)} == {"kind0", "kind1"}
+    assert (folder / "confusion_matrix_category.png").exists()
 
 
 def test_without_a_checkpoint_it_says_how_to_get_one(tiny):
@@ -119,7 +210,7 @@ def test_keypoints_extracted_in_another_way_are_refused(trained, tmp_path):
 
 
 def test_a_clip_that_was_trained_on_cannot_be_tested(trained, tmp_path):
-    manifest = tmp_path / "data/tiny/manifest.tsv"
+    manifest = next((tmp_path / "data/tiny/manifests").glob("*/manifest.tsv"))
     lines = [
         line.replace("\ttrain\t", "\ttest\t") if line.startswith("up/0") else line
         for line in manifest.read_text().splitlines()
@@ -130,7 +221,7 @@ def test_a_clip_that_was_trained_on_cannot_be_tested(trained, tmp_path):
 
 
 def test_a_test_label_outside_the_vocabulary_is_said(trained, tmp_path):
-    manifest = tmp_path / "data/tiny/manifest.tsv"
+    manifest = next((tmp_path / "data/tiny/manifests").glob("*/manifest.tsv"))
     lines = [
         line.replace("\tup\t", "\tdown\t") if line.startswith("up/7") else line
         for line in manifest.read_text().splitlines()

@@ -103,7 +103,7 @@ def test_validate_names_every_bad_clip(tmp_path, originals):
     stages.run(load_config(*own, "run=prepare"))
     with pytest.raises(DataError, match=r"problems.tsv"):
         stages.run(load_config(*own, "run=validate"))
-    text = (tmp_path / "data/own/problems.tsv").read_text()
+    text = next((tmp_path / "data/own/manifests").glob("*/problems.tsv")).read_text()
     for clip in ("a/empty", "a/text", "a/truncated", "b/one_frame"):
         assert clip in text
     assert "a/good\t" not in text

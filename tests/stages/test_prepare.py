@@ -24,6 +24,11 @@ def originals(tmp_path) -> Path:
     return folder
 
 
+def prepared_file(tmp_path: Path, corpus: str, name: str) -> Path:
+    """What the last run=prepare wrote; each setting of the group data has a folder of its own."""
+    return max((tmp_path / "data" / corpus / "manifests").glob(f"*/{name}"), key=lambda path: path.stat().st_mtime_ns)
+
+
 def prepare(originals: Path, tmp_path: Path, *overrides: str):
     return load_config(
         "run=prepare", "data=manifest", f"data.source={originals / 'labels.csv'}", "data.name=own",
@@ -36,10 +41,10 @@ def prepare(originals: Path, tmp_path: Path, *overrides: str):
 def test_signers_are_disjoint_when_asked(originals, tmp_path):
     shares = ("data.split.strategy=signer_disjoint", "data.split.val_share=0.25", "data.split.test_share=0.25")
     stages.run(prepare(originals, tmp_path, *shares))
-    clips = read_manifest(tmp_path / "data/own/manifest.tsv")
+    clips = read_manifest(prepared_file(tmp_path, "own", "manifest.tsv"))
     signers = [{c.signer for c in clips if c.split == s} for s in ("train", "val", "test")]
     assert len(clips) == 12 and all(signers) and sum(map(len, signers)) == 4
-    assert json.loads((tmp_path / "data/own/corpus.json").read_text())["leakage"] == []
+    assert json.loads(prepared_file(tmp_path, "own", "corpus.json").read_text())["leakage"] == []
 
 
 def test_shared_signers_are_named_in_a_warning(originals, tmp_path, caplog):
@@ -48,7 +53,7 @@ def test_shared_signers_are_named_in_a_warning(originals, tmp_path, caplog):
             originals, tmp_path, "data.split.strategy=random", "data.split.val_share=0.25", "data.split.test_share=0.25"
         )
     )
-    leakage = json.loads((tmp_path / "data/own/corpus.json").read_text())["leakage"]
+    leakage = json.loads(prepared_file(tmp_path, "own", "corpus.json").read_text())["leakage"]
     assert any("S0" in sentence for sentence in leakage)
     assert all(sentence in caplog.text for sentence in leakage)
 
@@ -87,8 +92,8 @@ def test_glosses_that_a_split_lacks_are_dropped_and_named(originals, tmp_path):
     rows = [f"{line},{'train' if ',c,' in line else s}" for line, s in zip(text[1:], splits, strict=True)]
     (originals / "labels.csv").write_text("\n".join([text[0] + ",split", *rows]) + "\n")
     stages.run(prepare(originals, tmp_path, "data.split.drop_partial_glosses=true", "data.exclude_glosses=[a]"))
-    assert {c.gloss for c in read_manifest(tmp_path / "data/own/manifest.tsv")} == {"b"}
-    notes = json.loads((tmp_path / "data/own/corpus.json").read_text())["notes"]
+    assert {c.gloss for c in read_manifest(prepared_file(tmp_path, "own", "manifest.tsv"))} == {"b"}
+    notes = json.loads(prepared_file(tmp_path, "own", "corpus.json").read_text())["notes"]
     assert "1 glosses are left out, since a split lacks them: c." in notes
 
 
@@ -97,10 +102,10 @@ def test_a_selection_of_categories(tmp_path):
     places = (f"paths.data_root={tmp_path / 'data'}", f"paths.output_root={tmp_path / 'outputs'}")
     small = (*settings, *places, "data.corpus.image_size=160")
     stages.run(load_config(*small))
-    before = read_manifest(tmp_path / "data/synthetic/manifest.tsv")
+    before = read_manifest(prepared_file(tmp_path, "synthetic", "manifest.tsv"))
     category = before[0].category
     stages.run(load_config(*small, f"data.categories=[{category}]"))
-    clips = read_manifest(tmp_path / "data/synthetic/manifest.tsv")
+    clips = read_manifest(prepared_file(tmp_path, "synthetic", "manifest.tsv"))
     assert {c.category for c in clips} == {category} and 0 < len(clips) < len(before)
     with pytest.raises(DataError, match=r"Correct data.categories"):
         stages.run(load_config(*small, "data.categories=[none]"))

@@ -51,3 +51,19 @@ def test_a_run_without_scores_says_what_to_do(tiny):
 def test_a_missing_folder_is_said(tiny, tmp_path):
     with pytest.raises(DataError):
         stages.run(tiny("run=report", f"run.folder={tmp_path / 'none'}"))
+
+
+def test_folds_and_the_gap_between_seen_and_unseen_signers_are_shown(tiny, tmp_path):
+    for strategy in ("given", "kfold_signer"):  # the drawn corpus has its own split; only the settings differ
+        for fold in (0, 1, 2) if strategy == "kfold_signer" else (0,):
+            split = (f"data.split.strategy={strategy}", "data.split.folds=3", f"data.split.fold={fold}")
+            for stage in ("classify", "evaluate"):
+                stages.run(tiny(f"run={stage}", "trainer.max_epochs=1", *split))
+    scored = tmp_path.rglob("metrics.json")
+    seen = next(p for p in scored if "strategy: given" in (p.parent / "config.yaml").read_text())
+    seen.write_text(seen.read_text().replace('"unseen_signers": true', '"unseen_signers": false'))
+    stages.run(tiny("run=report", f"run.folder={tmp_path / 'outputs' / 'tiny'}"))
+    content = json.loads((tmp_path / "outputs/tiny/report.json").read_text())
+    page = (tmp_path / "outputs/tiny/report.html").read_text()
+    assert len(content["sweep"]["groups"]) == 2 and len(content["sweep"]["gaps"]) == 1
+    assert "Seen and unseen signers" in page and "Folds of" in page and "each tested once" in page

@@ -11,9 +11,11 @@ from sign_recog.config.runs.base import RunConfig
 class EvaluateRun(RunConfig):
     """Score a checkpoint."""
 
+    reads_modality = True
     checkpoint: str | None = MISSING  # null = the run folder's own, as trainer.select says
     corpus: str | None = MISSING  # folder of a prepared corpus; null = the one it was trained on
     split: str = MISSING
+    group_by: list[str] = MISSING  # columns of the manifest
     bootstrap_samples: int = MISSING
 
     def problems(self) -> list[str]:

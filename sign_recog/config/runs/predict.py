@@ -6,21 +6,34 @@ from omegaconf import MISSING
 
 from sign_recog.config.runs.base import RunConfig
 
+EMBEDDINGS = ("spatial", "temporal", "cls", "probabilities")
+
 
 @dataclass
 class PredictRun(RunConfig):
-    """Video, folder of videos or keypoint file -> top-k JSON and overlay video."""
+    """Video, folder of videos, or what was extracted from them -> top-k JSON, overlay video, embeddings."""
 
+    reads_modality = True
     input: str | None = MISSING
     checkpoint: str | None = MISSING
     output_dir: str | None = MISSING  # null = predictions/ in the run folder
+    language: str | None = MISSING  # of the inputs; only checkpoints of several languages need it
     top_k: int = MISSING
     overlay: bool = MISSING
+    embeddings: list[str] = MISSING  # EMBEDDINGS; each is written as <input>.<name>.npy
+    batch_size: int = MISSING  # inputs a forward pass
 
     def problems(self) -> list[str]:
         found = []
         if self.input is None:
-            found.append("run.input=null: nothing to predict. Give run.input=clip.mp4, a folder, or a keypoint .npz.")
-        if self.top_k < 1:
-            found.append(f"run.top_k={self.top_k} must be at least 1.")
+            found.append(
+                "run.input=null: nothing to predict. Give run.input=clip.mp4, a folder, or a .npz of keypoints or "
+                "features."
+            )
+        for name in ("top_k", "batch_size"):
+            if getattr(self, name) < 1:
+                found.append(f"run.{name}={getattr(self, name)} must be at least 1.")
+        unknown = [name for name in self.embeddings if name not in EMBEDDINGS]
+        if unknown:
+            found.append(f"run.embeddings names {', '.join(unknown)}. Use some of {', '.join(EMBEDDINGS)}.")
         return found

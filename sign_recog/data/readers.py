@@ -1,0 +1,86 @@
+"""What a modality's reader offers, and what the readers share."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from sign_recog.config.identity import digest
+from sign_recog.config.modalities import ModalityConfig
+from sign_recog.landmarks.augment import Augmentation
+from sign_recog.storage.corpus import PreparedCorpus
+from sign_recog.storage.manifest import Clip
+from sign_recog.storage.packed import open_packed
+
+
+class Sequences(Protocol):
+    """The network inputs of some clips, read when they are asked for."""
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) int64, frames of each clip."""
+
+    @property
+    def input_dim(self) -> int:
+        """D, or C of frames (C, H, W)."""
+
+    def read(self, index: int, rng: np.random.Generator | None) -> np.ndarray:
+        """Clip ``index`` as (T, D) float32, or (T, C, H, W) uint8.
+
+        ``rng`` makes the choices that training leaves to chance; None = the same frames every time.
+        """
+
+
+class Reader(Protocol):
+    """One modality: built from its settings by ``modality._target_``.
+
+    Attributes:
+        Settings: The dataclass of its settings, as the class knows it.
+        input_dim: D of the network's input; None = whatever the files hold.
+    """
+
+    Settings: type[ModalityConfig]
+    modality: Any
+
+    @property
+    def input_dim(self) -> int | None: ...
+
+    def folder(self, corpus: PreparedCorpus, extractor: str) -> Path | None:
+        """Where ``<clip_id>.npz`` lie; None = the corpus's own videos are read."""
+
+    def open(self, corpus: PreparedCorpus, clips: Sequence[Clip], extractor: str) -> Sequences:
+        """The clips' network inputs, in their order."""
+
+    def stored(self, path: Path) -> Any:
+        """What an extractor gave for one clip, from its file."""
+
+    def frames(self, sequence: Any, name: str) -> np.ndarray:
+        """The network input of what an extractor gives for one clip; of a video's path where there is none."""
+
+    def augmented(
+        self, padded: np.ndarray, lengths: np.ndarray, augmentations: Sequence[Augmentation], rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A batch of network inputs, (B, T, ...) and the clips' lengths (B,), after random changes."""
+
+
+def clip_path(folder: Path, clip: Clip) -> Path:
+    """Where a clip's file lies in an extraction's folder."""
+    return folder / f"{clip.clip_id}.npz"
+
+
+def open_pack(
+    corpus: PreparedCorpus,
+    clips: Sequence[Clip],
+    folder: Path,
+    modality: ModalityConfig,
+    read: Callable[[Path], np.ndarray],
+) -> Sequences:
+    """Pack the files of ``clips`` as ``read`` reads them; what is packed already is only opened.
+
+    Raises:
+        DataError: If a file is damaged.
+    """
+    splits = "+".join(sorted({clip.split for clip in clips}))
+    name = f"{splits}-{digest([corpus.folder.name, vars(modality), folder.name])}"
+    return open_packed(corpus.root / "cache", name, [clip_path(folder, clip) for clip in clips], read)

@@ -1,0 +1,137 @@
+"""What the run folders below a folder say about themselves."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sign_recog.config.identity import SECTIONS, WITHOUT_EFFECT, digest
+
+RUN_FILES = ("config.yaml", "metrics.json", "status.json")
+_SEED_FOLDER = re.compile(r"seed(\d+)")
+
+
+@dataclass
+class RunResult:
+    """What a run folder says about itself.
+
+    Attributes:
+        state: "scored", or why there are no scores: "running", "failed", "damaged", or "unscored" (its
+            training may be done, but it was not evaluated on this split).
+        error: The message of a failed or damaged run; else "".
+        settings: Id that runs share which differ in the seed only; "" = not known.
+        seed: None = not known.
+        scores: Of :func:`sign_recog.evaluation.classification.score`; empty without scores.
+        data: What was scored: corpus, clips, clips_hash, ...; empty without scores.
+        config: The run's configuration, flattened: "model.num_layers" -> value.
+    """
+
+    folder: Path
+    state: str
+    error: str = ""
+    settings: str = ""
+    seed: int | None = None
+    scores: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def strategy(self) -> str | None:
+        """How its clips were divided; None = not known."""
+        return self.config.get("data.split.strategy")
+
+    @property
+    def fold(self) -> int | None:
+        """The fold it was tested on; None = its clips were not divided into folds."""
+        return self.config["data.split.fold"] if (self.strategy or "").startswith("kfold") else None
+
+    def settings_without(self, *keys: str) -> str:
+        """Id that runs share which differ in the seed and in ``keys`` only; ``settings`` where there is no config."""
+        effect = {key: value for key, value in self.config.items() if key.partition(".")[0] in SECTIONS}
+        if not effect:
+            return self.settings or str(self.folder)
+        unread = {*keys, *(".".join(path) for path in WITHOUT_EFFECT)}
+        return digest({key: value for key, value in effect.items() if key not in unread})
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """Return ``folder`` if it is a run's, else the run folders below it, sorted.
+
+    A run's folder holds one of ``RUN_FILES``. A folder in which only ``status.json`` tells of another
+    finished stage, or of a report, was no training and is left out; so are hidden folders.
+    """
+    if any((folder / name).is_file() for name in RUN_FILES):
+        return [folder] if _is_training(folder) else []
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [run for path in below for run in find_runs(path)]
+
+
+def read_run(folder: Path, *, split: str = "test") -> RunResult:
+    """Read one run folder; damaged or missing scores become its ``state``, never an exception."""
+    config, problem = _read_config(folder / "config.yaml")
+    seed_folder = _SEED_FOLDER.fullmatch(folder.name)
+    guessed_seed = int(seed_folder[1]) if seed_folder else None
+    run = RunResult(folder, "unscored", config=config, seed=config.get("seed", guessed_seed))
+    if seed_folder:  # the layout <settings id>/seed<seed> of conf/config.yaml, for runs that left no scores
+        run.settings = folder.parent.name
+    path = folder / ("" if split == "test" else split) / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        if metrics["split"] != split:
+            raise ValueError(f"its split is {metrics['split']}, not {split}")
+        run.scores, run.data = metrics["scores"], metrics.get("data", {})
+        run.settings, run.seed = metrics["run"]["settings"], metrics["run"]["seed"]
+        run.state = "scored"
+    except FileNotFoundError:
+        run.state, run.error = _unscored_state(folder)
+    except (ValueError, KeyError, TypeError) as error:
+        run.state, run.error, run.scores, run.data = "damaged", f"{path.name} cannot be used ({error}).", {}, {}
+    run.error = run.error or problem
+    return run
+
+
+def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one: {"model": {"dropout": 0.1}} -> {"model.dropout": 0.1}; lists stay whole."""
+    if isinstance(node, dict) and (node or not prefix):
+        return {k: v for name, value in node.items() for k, v in flatten(value, f"{prefix}{name}.").items()}
+    return {prefix.removesuffix("."): node}
+
+
+def _is_training(folder: Path) -> bool:
+    if any((folder / name).exists() for name in ("config.yaml", "metrics.json", "checkpoints")):
+        return True
+    status = _read_status(folder)
+    return status.get("stage") != "report" and status.get("state") != "finished"
+
+
+def _read_status(folder: Path) -> dict[str, Any]:
+    try:
+        status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        return {"state": "failed", "error": f"status.json is damaged ({error})."}
+    return status if isinstance(status, dict) else {}
+
+
+def _unscored_state(folder: Path) -> tuple[str, str]:
+    status = _read_status(folder)
+    if status.get("stage") == "report" or status.get("state") not in ("running", "failed"):
+        return "unscored", ""
+    return status["state"], status.get("error") or ""
+
+
+def _read_config(path: Path) -> tuple[dict[str, Any], str]:
+    """The flattened configuration, and what is wrong with its file ("" = nothing, also where there is none)."""
+    if not path.exists():
+        return {}, ""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        return flatten(OmegaConf.to_container(OmegaConf.load(path))), ""
+    except (YAMLError, OmegaConfBaseException, OSError, ValueError) as error:
+        first_line = str(error).partition("\n")[0]
+        return {}, f"{path.name} cannot be read ({first_line})."

@@ -1,0 +1,1 @@
+"""File formats of other systems: one module a format, from and to the sequences of ``storage``."""

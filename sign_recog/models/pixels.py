@@ -1,0 +1,39 @@
+"""From the bytes of video frames to what image networks were trained on."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, of values in [0, 1]; torchvision's
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class NormalizePixels(nn.Module):
+    """(x / 255 - mean) / std, a channel at a time; part of a network, so that its users cannot forget it.
+
+    The result has the dtype that the network has been moved to, float32 unless asked otherwise.
+
+    Shapes:
+        frames: (..., 3, H, W) uint8, RGB. Returns the same shape.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        deviation = torch.tensor(std).view(-1, 1, 1)
+        # not persistent: weights of image networks come without them
+        self.register_buffer("scale", 1 / (255 * deviation), persistent=False)
+        self.register_buffer("shift", -torch.tensor(mean).view(-1, 1, 1) / deviation, persistent=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Shapes as above.
+
+        Raises:
+            TypeError: If frames are not bytes: whether they were scaled already could only be guessed.
+        """
+        if frames.dtype != torch.uint8:
+            raise TypeError(f"frames are {frames.dtype}; bytes (uint8, 0 to 255) are expected")
+        return frames * self.scale + self.shift

@@ -1,0 +1,186 @@
+"""Frozen networks: windows, batches and weights, with a network whose features have a closed form."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from extractor_fakes import ColourExtractor
+
+from sign_recog.errors import CheckpointError, ConfigError, DataError
+from sign_recog.extractors.base import RANDOM_WEIGHTS
+from sign_recog.extractors.jobs import Job
+from sign_recog.storage.features import read_features, write_features
+from sign_recog.video.reader import read_frames
+from sign_recog.video.writer import write_video
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    """Clips of 1 to 9 frames of one colour each, 10 frames/s."""
+    folder, rng = tmp_path_factory.mktemp("videos"), np.random.default_rng(0)
+    for length in (1, 4, 9, 6):
+        frames = [np.full((16, 16, 3), rng.integers(0, 256, 3), np.uint8) for _ in range(length)]
+        write_video(folder / f"{length}.mp4", frames, 10)
+    return [folder / f"{length}.mp4" for length in (1, 4, 9, 6)]
+
+
+@pytest.fixture
+def doubling(tmp_path):
+    """Weights that double the mean colour."""
+    torch.save({"weight": 2 * torch.eye(3), "bias": torch.zeros(3)}, tmp_path / "doubling.pth")
+    return str(tmp_path / "doubling.pth")
+
+
+def colours(video):
+    return np.array([image.mean((0, 1)) for image, _ in read_frames(video)])
+
+
+def extracted(extractor, videos, num_threads):
+    jobs = [Job(video.stem, video) for video in videos]
+    return {job.clip_id: result for job, result in extractor.sequences(jobs, num_threads=num_threads)}
+
+
+def test_features_are_the_network_s_of_every_frame(videos, doubling, tmp_path):
+    sequence = ColourExtractor(weights=doubling).extract(videos[2])
+    np.testing.assert_allclose(sequence.features, 2 * colours(videos[2]), rtol=1e-6)
+    assert sequence.features.dtype == np.float32
+    assert sequence.timestamps_ms.tolist() == [100 * k for k in range(9)]
+    meta = sequence.meta
+    assert (meta["window"], meta["stride"], meta["fps"], meta["num_frames"]) == (1, 1, 10, 9)
+    assert meta["weights_file"] == "doubling.pth"
+    write_features(tmp_path / "a.npz", sequence)
+    assert read_features(tmp_path / "a.npz").meta == meta
+
+
+def test_windows_give_one_vector_each_and_the_last_ends_on_the_last_frame(videos, doubling):
+    sequence = ColourExtractor(weights=doubling, window=4, stride=3).extract(videos[2])
+    expected = [2 * colours(videos[2])[start : start + 4].mean(0) for start in (0, 3, 5)]
+    np.testing.assert_allclose(sequence.features, expected, rtol=1e-6)
+    assert sequence.timestamps_ms.tolist() == [0, 300, 500]
+    short = ColourExtractor(weights=doubling, window=4, stride=3).extract(videos[0])
+    np.testing.assert_allclose(short.features, 2 * colours(videos[0]), rtol=1e-6)
+
+
+def test_spans_and_target_fps_are_kept(videos, doubling):
+    sequence = ColourExtractor(weights=doubling, target_fps=5).extract(videos[2], 0.2, 0.6)
+    np.testing.assert_allclose(sequence.features, 2 * colours(videos[2])[[2, 4]], rtol=1e-6)
+    assert sequence.timestamps_ms.tolist() == [0, 200]
+
+
+@pytest.mark.parametrize("num_threads", [0, 1, 3])
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_batch_mates_change_nothing_and_every_batch_but_the_last_is_full(videos, batch_size, num_threads):
+    extractor = ColourExtractor(batch_size=batch_size)
+    found = extracted(extractor, videos, num_threads)
+    assert set(found) == {video.stem for video in videos}
+    for video in videos:
+        alone = ColourExtractor().extract(video)
+        np.testing.assert_allclose(found[video.stem].features, alone.features, rtol=1e-5)
+        assert found[video.stem].timestamps_ms.tolist() == alone.timestamps_ms.tolist()
+    full, left = divmod(1 + 4 + 9 + 6, batch_size)
+    assert extractor.batch_sizes == [batch_size] * full + [left] * (left > 0)
+
+
+def test_a_broken_clip_costs_itself_alone(videos, tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(videos[2].read_bytes()[:900])
+    found = extracted(ColourExtractor(), [videos[1], broken, videos[2]], 2)
+    assert isinstance(found["broken"], DataError)
+    for video in (videos[1], videos[2]):
+        np.testing.assert_allclose(found[video.stem].features, ColourExtractor().extract(video).features, rtol=1e-5)
+
+
+def test_random_weights_are_the_same_every_time_say_so_and_leave_other_randomness_alone(videos):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    one = ColourExtractor()
+    features = one.extract(videos[1]).features
+    assert torch.equal(torch.rand(1), expected)
+    np.testing.assert_array_equal(ColourExtractor().extract(videos[1]).features, features)
+    assert one.description()["weights"] == RANDOM_WEIGHTS
+
+
+def test_the_description_tells_weights_apart_by_content_not_by_name(doubling, tmp_path):
+    copy = tmp_path / "copy.pth"
+    copy.write_bytes((tmp_path / "doubling.pth").read_bytes())
+    description = ColourExtractor(weights=doubling).description()
+    assert ColourExtractor(weights=str(copy), batch_size=7).description() == description
+    torch.save({"weight": torch.eye(3), "bias": torch.zeros(3)}, copy)
+    assert ColourExtractor(weights=str(copy)).description()["weights"] != description["weights"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"weight": torch.eye(3)}, "1 missing: bias"),
+        ({"weight": torch.eye(3), "bias": torch.zeros(3), "scale": torch.ones(1)}, "1 unexpected: scale"),
+        ({"weight": torch.eye(4), "bias": torch.zeros(3)}, r"of another shape: weight \(4, 4\) instead of \(3, 3\)"),
+        ({"epoch": 3}, "no state dict"),
+        ([torch.eye(3)], "no state dict"),
+    ],
+)
+def test_weights_of_another_network_are_refused_by_name(videos, tmp_path, content, message):
+    torch.save(content, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match=message):
+        ColourExtractor(weights=str(tmp_path / "w.pth")).extract(videos[0])
+
+
+def test_a_head_in_the_file_is_left_out(videos, doubling, tmp_path):
+    torch.save(torch.load(doubling) | {"classifier.weight": torch.ones(5, 3)}, tmp_path / "w.pth")
+    extractor = ColourExtractor(weights=str(tmp_path / "w.pth"))
+    np.testing.assert_allclose(extractor.extract(videos[1]).features, 2 * colours(videos[1]), rtol=1e-6)
+
+
+class Unpickled:
+    def __reduce__(self):
+        return (pytest.fail, ("the weights were executed",))
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", None])
+def test_files_that_are_no_weights_are_refused_and_never_executed(videos, tmp_path, content):
+    path = tmp_path / "w.pth"
+    torch.save({"weight": Unpickled()}, path) if content is None else path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"w\.pth: cannot be read as a checkpoint"):
+        ColourExtractor(weights=str(path)).extract(videos[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "error"),
+    [
+        ({"stride": 2}, "stride=2", ConfigError),
+        ({"target_fps": 0}, "target_fps=0", ConfigError),
+        ({"batch_size": 0}, "batch_size=0", ConfigError),
+        ({"precision": "64"}, "precision=64", ConfigError),
+        ({"weights": "gone.pth"}, "weights=gone.pth", CheckpointError),
+    ],
+)
+def test_settings_out_of_range_are_refused_at_once(changes, key, error):
+    with pytest.raises(error, match=key):
+        ColourExtractor(**changes)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:9"])
+def test_a_device_that_is_not_there_is_named(videos, device):
+    with pytest.raises(ConfigError, match=f"extractor.device={device} cannot be used"):
+        ColourExtractor(device=device).extract(videos[0])
+
+
+def test_half_precision_is_stored_as_it_is_and_refused_where_it_overflows(videos, doubling, tmp_path):
+    half = ColourExtractor(weights=doubling, precision="fp16").extract(videos[1])
+    assert half.features.dtype == np.float16
+    np.testing.assert_allclose(half.features, 2 * colours(videos[1]), rtol=2e-3)
+    brain = ColourExtractor(weights=doubling, precision="bf16").extract(videos[1])
+    assert brain.features.dtype == np.float32
+    np.testing.assert_allclose(brain.features, 2 * colours(videos[1]), rtol=2e-2)
+    torch.save({"weight": 1e4 * torch.eye(3), "bias": torch.zeros(3)}, tmp_path / "huge.pth")
+    with pytest.raises(DataError, match=r"not finite in precision fp16. Use extractor.precision=32"):
+        ColourExtractor(weights=str(tmp_path / "huge.pth"), precision="fp16").extract(videos[1])
+
+
+def test_overlapping_windows_of_several_clips_share_batches(videos):
+    extractor = ColourExtractor(window=3, stride=1, batch_size=2)
+    sequences = extracted(extractor, videos, 1)
+    assert [len(sequences[video.stem].features) for video in videos] == [1, 2, 7, 4]
+    assert len(extractor.batch_sizes) == math.ceil((1 + 2 + 7 + 4) / 2)

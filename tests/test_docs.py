@@ -1,0 +1,82 @@
+"""What the documents say works: every command composes, every setting exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from sign_recog import cli, config
+from sign_recog.config.preflight import check_command
+from sign_recog.errors import ConfigError
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SETTING = re.compile(r"[+~]{0,2}[\w./]+=\S+")
+GROUPS = {path.name for path in cli.CONF_DIR.iterdir() if path.is_dir()}
+KEYS = {"seed", "name"} | {f"{name}." for name in ("paths", *GROUPS)}
+
+
+def settings_of(text: str) -> list[str] | None:
+    """The settings of a code span that is a command or settings alone; None if it is neither."""
+    words = shlex.split(text.rstrip("\\"))
+    if words[:2] == ["python", "run.py"]:
+        return [w for w in words[2:] if w not in ("--multirun", "-m", "--cfg", "job", "--help")]
+    if words and all(SETTING.fullmatch(w) or "=" in w for w in words) and any(_is_setting(w) for w in words):
+        return words
+    return None
+
+
+def _is_setting(word: str) -> bool:
+    key = word.lstrip("+~").partition("=")[0]
+    return key.partition("/")[0] in GROUPS or any(key == k or key.startswith(k) for k in KEYS)
+
+
+def commands() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        joined = re.sub(r"\\\n\s*", " ", text)
+        blocks = re.findall(r"```(?:bash|sh)?\n(.*?)```", joined, flags=re.S)
+        lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+        spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", joined, flags=re.S))
+        for candidate in [*(line for line in lines if line.startswith("python run.py")), *spans]:
+            if "=" in candidate and not re.search(r"[<…]|\.\.\.|\$", candidate):
+                found.append((page.name, candidate))
+    return list(dict.fromkeys(found))
+
+
+COMMANDS = [pytest.param(c, id=f"{page}: {c[:80]}") for page, c in commands() if settings_of(c)]
+
+
+def test_the_documents_hold_commands():
+    assert len(COMMANDS) > 80
+
+
+# What a setting that is quoted alone may need beside it to be a whole command.
+CORPORA = ([], ["data=fsl105", "data.source=x"], ["data=signon", "data.source=x"], ["data=manifest", "data.source=x"])
+STAGES = ([], *([f"run={name}"] for name in ("evaluate", "validate", "extract_keypoints", "report", "export")))
+STAGES += (["run=predict", "run.input=x.mp4"], ["run=convert", "run.format=fslr"])
+FILLERS = (["data.source=x"], ["run.input=x.mp4"], ["run.format=fslr"], ["transfer.checkpoint=x.ckpt"])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_composes(command):
+    """A whole command as it stands; settings alone with what they need to be one."""
+    config.register_schemas()
+    settings = settings_of(command)
+    if command.startswith("python run.py"):
+        check_command(settings, cli.CONF_DIR)
+        return
+    contexts = [*FILLERS, *(corpus + stage for stage in STAGES for corpus in CORPORA)]
+    given = {s.lstrip("+~").partition("=")[0] for s in settings}
+    errors = []
+    for context in sorted(contexts, key=len):
+        if given & {s.partition("=")[0] for s in context}:
+            continue
+        try:
+            check_command([*context, *settings], cli.CONF_DIR)
+            return
+        except ConfigError as error:
+            errors.append(str(error))
+    pytest.fail(f"{command}: {min(errors, key=len)}")

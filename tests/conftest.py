@@ -63,7 +63,15 @@ def write_tiny_corpus(config, *, clips_per_gloss: int = 8) -> Path:
     for split in ("train", "val", "test"):
         own = [c for c in clips if c.split == split]
         splits[split] = {"clips": len(own), "signers": len({c.signer for c in own}), "glosses": len(GLOSSES)}
-    info = {"name": "tiny", "video_dir": None, "splits": splits, "notes": [], "warnings": [], "leakage": [], "given": []}
+    info = {
+        "name": "tiny",
+        "video_dir": None,
+        "splits": splits,
+        "notes": [],
+        "warnings": [],
+        "leakage": [],
+        "given": [],
+    }
     atomic.write_json(corpus_info_path(folder), info | {"settings": {"split": {"strategy": "given"}}})
     return folder
 
@@ -112,6 +120,7 @@ def load_config(*overrides: str):
 @pytest.fixture
 def tiny(tmp_path):
     """A function from overrides to the configuration of a small run on the drawn corpus."""
+
     def configure(*overrides: str):
         paths = (f"paths.data_root={tmp_path / 'data'}", f"paths.output_root={tmp_path / 'outputs'}")
         config = load_config(*TINY, *paths, *overrides)

@@ -56,7 +56,7 @@ def test_the_documents_hold_commands():
 # What a setting that is quoted alone may need beside it to be a whole command.
 CORPORA = ([], ["data=fsl105", "data.source=x"], ["data=signon", "data.source=x"], ["data=manifest", "data.source=x"])
 STAGES = ([], *([f"run={name}"] for name in ("evaluate", "validate", "extract_keypoints", "report", "export")))
-STAGES += (["run=predict", "run.input=x.mp4"], ["run=convert", "run.format=fslr"])
+STAGES += (["run=predict", "run.input=x.mp4"], ["run=convert", "run.format=fslr"], ["run=predict"], ["run=convert"])
 FILLERS = (["data.source=x"], ["run.input=x.mp4"], ["run.format=fslr"], ["transfer.checkpoint=x.ckpt"])
 
 

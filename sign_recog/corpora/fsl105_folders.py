@@ -23,9 +23,7 @@ def read(sources: dict[str, str | None], out_dir: Path, **settings: Any) -> Corp
     unknown = sorted(set(sources) - set(SPLITS))
     if unknown:
         raise DataError(f"data.corpus.sources names {', '.join(unknown)}; the splits are {', '.join(SPLITS)}.")
-    parts = {
-        split: fsl105.read(source, out_dir, **settings) for split, source in sources.items() if source is not None
-    }
+    parts = {split: fsl105.read(source, out_dir, **settings) for split, source in sources.items() if source is not None}
     if not parts:
         raise DataError("data.corpus.sources names no folder. Give data.corpus.sources.train and .val.")
     with_videos = [split for split, part in parts.items() if part.video_dir is not None]

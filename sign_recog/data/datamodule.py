@@ -1,6 +1,7 @@
 """The loaders of a prepared corpus; ``train`` and ``val`` here, ``test`` only for ``run=evaluate``."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch.utils.data import DataLoader
 
@@ -72,7 +73,7 @@ def build_loader(
     )
 
 
-def _as_it_is(batch: Batch) -> Batch:
+def _as_it_is(batch: Any) -> Batch:
     """The data set makes whole batches itself."""
     return batch
 

@@ -19,7 +19,7 @@ class PrefetchLoader(DataLoader):
     core, without copies between processes. The batches are the same and come in the same order.
     """
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Any:
         batches = super().__iter__()  # in the caller's thread: it draws from torch's global generator
         return batches if self.num_workers else _ahead(batches)
 

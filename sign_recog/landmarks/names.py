@@ -28,7 +28,7 @@ HAND_NAMES = (
 
 
 def point_names(layout: Layout) -> list[str]:
-    """The names of the points on ``layout``'s V axis, each with its part: ``pose.nose``, ``left_hand.wrist``, ``face.33``.
+    """The names on ``layout``'s V axis, each with its part: ``pose.nose``, ``left_hand.wrist``, ``face.33``.
 
     >>> from sign_recog.landmarks.layout import get_layout
     >>> point_names(get_layout("holistic_75"))[33]

@@ -28,7 +28,7 @@ def write_given(corpus: Corpus, prepared: PreparedCorpus) -> dict[str, int]:
     Raises:
         DataError: If no clip's source can be read.
     """
-    counts = {}
+    counts: dict[str, int] = {}
     if corpus.keypoints is not None:
         folder = prepared.keypoints_dir(GIVEN)
         counts |= _write_kind("keypoint", prepared, folder, corpus.keypoints, read_keypoints, write_keypoints)

@@ -80,7 +80,8 @@ def open_corpus(folder: Path) -> PreparedCorpus:
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
         video_dir = None if info["video_dir"] is None else Path(info["video_dir"])
-        info["given"]  # noqa: B018 - a file without it is as good as damaged
+        if "given" not in info:
+            raise KeyError("given")
     except FileNotFoundError as error:
         raise DataError(
             f"{folder}: holds no prepared corpus. Run the same command with run=prepare first; every setting of the "

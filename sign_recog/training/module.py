@@ -115,7 +115,10 @@ class SignClassifier(pl.LightningModule):
         """Each head's loss; the figures of a batch are averaged over the epoch so that every clip counts once."""
         logits = self(batch)
         losses = self.loss(logits, batch)
-        figures = {f"{split}_loss": (self.loss.total(losses).detach() * len(batch["gloss"]), len(batch["gloss"]))}
+        num_clips = len(batch["gloss"])
+        figures: dict[str, tuple[Any, Any]] = {
+            f"{split}_loss": (self.loss.total(losses).detach() * num_clips, num_clips),
+        }
         hits = logits["gloss_logits"].detach().argmax(1) == batch["gloss"]
         figures[f"{split}_gloss_acc"] = (hits.sum(), len(hits))
         if split == "val" and "category_logits" in logits:
@@ -138,7 +141,7 @@ class _Totals:
         self._sums: dict[str, Any] = {}
         self._counts: dict[str, Any] = {}
 
-    def add(self, figures: dict[str, tuple[Tensor, int | Tensor]]) -> None:
+    def add(self, figures: dict[str, tuple[Any, Any]]) -> None:
         """Add each figure's sum over a batch, and of how many clips it is."""
         for name, (total, count) in figures.items():
             self._sums[name] = self._sums.get(name, 0) + total

@@ -102,7 +102,7 @@ def test_a_broken_clip_does_not_spoil_the_next(mediapipe, clip, extracted, tmp_p
     assert np.array_equal(again.keypoints, extracted.keypoints, equal_nan=True)
 
 
-def test_missing_parts_are_nan_with_confidence_0(extracted):
+def test_s0_hands_have_confidence_1_and_missing_parts_are_nan_with_0(extracted):
     missing = np.isnan(extracted.keypoints).any(axis=2)
     assert missing.any()
     assert np.array_equal(missing, np.isnan(extracted.keypoints).all(axis=2))

@@ -217,7 +217,7 @@ def test_parts_can_be_named():
         augment.PartAffine(LAYOUT, augment.Affine(degrees=30), ("face",))
 
 
-def test_a_time_mask_shows_the_mean_of_the_other_frames():
+def test_s1_a_time_mask_shows_the_mean_of_the_other_frames():
     shares = []
     for masked in many(augment.TimeMask(share=0.5), clip()):
         hidden = ~(masked == clip()).all(axis=(1, 2))

@@ -69,7 +69,7 @@ def test_a_finished_training_is_not_repeated(tiny):
     assert last.stat().st_mtime_ns == before
 
 
-def test_early_stopping_stops_and_a_stopped_training_stays_stopped(tiny):
+def test_s1_early_stopping_stops_and_a_stopped_training_stays_stopped(tiny):
     config = tiny("run=classify", "trainer.max_epochs=50", "optim.lr=0", "trainer.early_stopping.patience=3")
     stages.run(config)
     stages.run(config)
@@ -91,7 +91,7 @@ def test_loader_processes_change_nothing(tiny, workers):
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
-def test_a_folder_with_other_settings_is_refused_and_the_change_named(tiny, tmp_path):
+def test_s1_a_folder_with_other_settings_is_refused_and_the_change_named(tiny, tmp_path):
     place = f"paths.run_dir={tmp_path / 'run'}"
     stages.run(tiny("run=classify", "trainer.max_epochs=1", place))
     with pytest.raises(ConfigError, match=r"optim.lr: 0.001 then, 0.1 now(.|\n)*seed: 1 then, 2 now"):

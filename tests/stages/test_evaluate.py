@@ -65,7 +65,7 @@ def test_it_recognises_test_and_says_on_what(trained):
     assert sorted(row["clip_id"] for row in rows) == ["across/7", "round/7", "up/7"]
 
 
-def test_training_never_opens_test(tiny, tmp_path):
+def test_s1_there_is_a_test_split_and_training_never_opens_it(tiny, tmp_path):
     tiny()
     for path in (tmp_path / "data/tiny/keypoints").rglob("7.npz"):
         path.write_bytes(b"not to be opened")

@@ -65,7 +65,7 @@ def table(path: Path) -> dict[str, str]:
         return {row["clip_id"]: row["reason"] for row in csv.DictReader(file, delimiter="\t")}
 
 
-def test_bad_videos_are_listed_with_their_reasons_and_the_rest_is_extracted(tmp_path, originals):
+def test_s0_bad_videos_are_listed_with_their_reasons_and_the_rest_is_extracted(tmp_path, originals):
     own = settings(tmp_path, originals)
     stages.run(load_config(*own, "run=prepare"))
     extract = load_config(*own, "run=extract_keypoints", "run.num_workers=2", "run.max_failed_share=1")

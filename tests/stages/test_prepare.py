@@ -58,7 +58,7 @@ def test_shared_signers_are_named_in_a_warning(originals, tmp_path, caplog):
     assert all(sentence in caplog.text for sentence in leakage)
 
 
-def test_originals_are_untouched(originals, tmp_path):
+def test_s1_nothing_of_the_users_is_touched(originals, tmp_path):
     before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in originals.rglob("*")}
     stages.run(prepare(originals, tmp_path, "data.split.strategy=random"))
     assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in originals.rglob("*")} == before

@@ -85,7 +85,7 @@ def test_s0_unfreeze_counter_is_in_the_checkpoint(tmp_path):
     assert third["fired"] and all(p.requires_grad for p in training.network.parameters())
 
 
-def test_a_sanity_check_does_not_count(tmp_path):
+def test_s0_a_sanity_check_does_not_count(tmp_path):
     training = train(tmp_path, max_epochs=1, **STALLED)
     training.trainer.num_sanity_val_steps = 2
     training.fit()

@@ -79,7 +79,7 @@ def same(a, b, path="") -> None:
         {"max_epochs": None, "max_steps": 29, "eval_every_steps": 3},
     ],
 )
-def test_killed_at_batches_and_resumed_it_is_the_training_left_alone(tmp_path, budget):
+def test_s1_killed_at_batches_and_resumed_it_is_the_training_left_alone(tmp_path, budget):
     whole = training(tmp_path / "whole", **budget).fit()
     for batch in (0, 13, 14, 31, 47):
         with pytest.raises(Killed):

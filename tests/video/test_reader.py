@@ -113,7 +113,7 @@ def test_resampling_shows_what_a_player_would_show(counting, target_fps):
     assert [f.timestamp_ms for f in frames] == [round(k * 1000 / target_fps) for k in range(len(expected))]
 
 
-def test_reading_streams(counting):
+def test_s0_reading_streams(counting):
     reader = VideoReader(counting)
     next(iter(reader))
     assert reader.num_decoded == 1

@@ -49,14 +49,22 @@ def transfer_settings(**changes: Any) -> TransferConfig:
 class SmallNetwork(nn.Module):
     """A projection, two layers with BatchNorm and dropout, and the usual heads."""
 
-    def __init__(self, *, num_glosses: int = len(GLOSSES), dim: int = 8, num_categories: int = 0, dropout: float = 0.2):
+    def __init__(
+        self,
+        *,
+        num_glosses: int = len(GLOSSES),
+        dim: int = 8,
+        num_categories: int = 0,
+        dropout: float = 0.2,
+        num_languages: int = 1,
+    ):
         super().__init__()
         self.projection = nn.Linear(4, dim)
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Linear(dim, dim), nn.BatchNorm1d(dim), nn.Dropout(dropout)) for _ in range(2)
         )
-        sizes = {"num_glosses": num_glosses, "num_categories": num_categories, "num_languages": 1}
-        self.heads = Heads(dim, dropout=0.0, language_dim=None, **sizes)
+        sizes = {"num_glosses": num_glosses, "num_categories": num_categories, "num_languages": num_languages}
+        self.heads = Heads(dim, dropout=0.0, language_dim=2, **sizes)
 
     def forward(self, sequence: Tensor, padding_mask: Tensor) -> Logits:
         x = self.projection(sequence.mean(dim=1))

@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from sign_recog.config.validate import config_error, validate
 from sign_recog.errors import ConfigError
@@ -146,6 +146,8 @@ def _set(cfg: DictConfig, override: Override, value: Any) -> list[str]:
                 OmegaConf.update(cfg, key, value, merge=True)
         else:
             OmegaConf.update(cfg, key, value, merge=True)
+    except (ConfigKeyError, ConfigAttributeError):  # with + Hydra adds a key; a typed section has no other keys
+        return [f"{shown}: there is no such key. {_close_key(cfg, key)}"]
     except OmegaConfBaseException as error:
         return [f"{shown}: {_first_line(error)}."]
     return []

@@ -92,6 +92,8 @@ class Config:
     def problems(self) -> list[str]:
         """Contradictions between sections."""
         found = []
+        if not 0 <= self.seed < 2**32:
+            found.append(f"seed={self.seed} must lie between 0 and {2**32 - 1}, as NumPy's must.")
         if self.trainer.monitor == "val_category_acc" and self.loss.category_weight == 0:
             found.append(
                 "trainer.monitor=val_category_acc needs a category head, but loss.category_weight=0. "

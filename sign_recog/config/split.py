@@ -41,6 +41,8 @@ class SplitConfig:
             found += self._share_problems()
         if self.strategy in BY_FOLDS:
             found += self._fold_problems()
+        if self.seed < 0:
+            found.append(f"data.split.seed={self.seed} must be 0 or more.")
         if not 0 < self.train_share <= 1:
             found.append(
                 f"data.split.train_share={self.train_share} must be above 0, and at most 1 for all train clips."

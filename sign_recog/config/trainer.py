@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 ACCELERATORS = ("auto", "cpu", "gpu")
 METRICS = ("val_loss", "val_gloss_acc", "val_category_acc")  # what a checkpoint, a stop or a schedule can go by
+FALLING = ("val_loss",)  # those of which less is better
 
 
 class Select(str, Enum):
@@ -26,6 +27,16 @@ class Mode(str, Enum):
 
     min = "min"
     max = "max"
+
+
+def mode_problems(key: str, metric: str, mode_key: str, mode: Mode) -> list[str]:
+    """What is wrong with a metric and its mode; the wrong mode would take the worst for the best."""
+    if metric not in METRICS:
+        return [f"{key}={metric} is not measured. Use one of {', '.join(METRICS)}."]
+    right = Mode.min if metric in FALLING else Mode.max
+    if mode is right:
+        return []
+    return [f"{mode_key}={mode.value} would take the worst {key}={metric} for the best. Use {mode_key}={right.value}."]
 
 
 @dataclass
@@ -146,7 +157,7 @@ class TrainerConfig:
         for name, known in (("precision", PRECISIONS), ("accelerator", ACCELERATORS)):
             if getattr(self, name) not in known:
                 found.append(f"trainer.{name}={getattr(self, name)} is unknown. Use one of {', '.join(known)}.")
-        for key, metric in (("monitor", self.monitor), ("early_stopping.metric", self.early_stopping.metric)):
-            if metric not in METRICS:
-                found.append(f"trainer.{key}={metric} is not measured. Use one of {', '.join(METRICS)}.")
+        stop = self.early_stopping
+        found += mode_problems("trainer.monitor", self.monitor, "trainer.monitor_mode", self.monitor_mode)
+        found += mode_problems("trainer.early_stopping.metric", stop.metric, "trainer.early_stopping.mode", stop.mode)
         return found

@@ -6,6 +6,7 @@ hand 21 x (x, y, z); x and y are shares of the image's width and height, and a p
 ``labels.csv`` has the columns idx (the sequence), gloss and others.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ def read(
     signer_column: str | None = None,
     split_column: str | None = None,
     where: Mapping[str, str] | None = None,
+    drop_contradictions: bool = False,
 ) -> Corpus:
     """Read the folder ``source``. A clip is named ``<idx>_<gloss>``. ``out_dir`` is unused; nothing is written.
 
@@ -41,6 +43,8 @@ def read(
         fps: Frames a second; the arrays hold no times.
         signer_column, split_column: Columns of labels.csv; None = unknown.
         where: Column -> value: only rows with these values are kept.
+        drop_contradictions: Leave out sequences that stand under several glosses, the same to the bit: at most one
+            of the labels is true. Those of test stay, so that its score still compares with others'.
 
     Raises:
         DataError: If a file is missing or damaged, the arrays are of another shape, not finite, or do not fit the
@@ -83,7 +87,21 @@ def read(
     ]
     if len(clips) < len(rows):
         notes.append(f"{len(rows) - len(clips)} of {len(rows)} sequences are left out by data.corpus.where={where}.")
+    if drop_contradictions and (contradictions := _contradictions(clips, arrays)):
+        names = ", ".join(sorted({f"{clip.gloss} of {clip.signer or 'unknown'}" for clip in contradictions}))
+        notes.append(f"{len(contradictions)} sequences stand under several glosses and are left out: {names}.")
+        dropped = {clip.clip_id for clip in contradictions}
+        clips = [clip for clip in clips if clip.clip_id not in dropped]
     return Corpus(clips, keypoints=arrays, notes=notes)
+
+
+def _contradictions(clips: list[Clip], arrays: "_HolisticArrays") -> list[Clip]:
+    """The clips, those of test aside, whose sequence is another's with another gloss."""
+    labelled = defaultdict(list)
+    for clip in clips:
+        if clip.split != "test":
+            labelled[arrays.stored(clip).tobytes()].append(clip)
+    return [clip for same in labelled.values() if len({c.gloss for c in same}) > 1 for clip in same]
 
 
 @dataclass(frozen=True)
@@ -97,9 +115,13 @@ class _HolisticArrays:
     height: int
     fps: float
 
-    def __call__(self, clip: Clip) -> KeypointSequence:
+    def stored(self, clip: Clip) -> np.ndarray:
+        """(T, 258) of a clip, as stored."""
         index = int(clip.extra["idx"])
-        frames = self.frames[self.offsets[index] : self.offsets[index + 1]].astype(np.float32)
+        return self.frames[self.offsets[index] : self.offsets[index + 1]]
+
+    def __call__(self, clip: Clip) -> KeypointSequence:
+        frames = self.stored(clip).astype(np.float32)
         num_frames = len(frames)
         pose = frames[:, :_POSE_VALUES].reshape(num_frames, NUM_POSE, 4)
         hands = frames[:, _POSE_VALUES:].reshape(num_frames, 2, NUM_HAND, 3)
@@ -116,7 +138,7 @@ class _HolisticArrays:
         keypoints[~found] = np.nan
         timestamps_ms = np.round(np.arange(num_frames) * 1000 / self.fps).astype(np.int64)
         meta = {"clip_id": clip.clip_id, "width": self.width, "height": self.height, "fps": self.fps}
-        meta |= {"extractor": "given", "source": f"{self.source}, sequence {index}"}
+        meta |= {"extractor": "given", "source": f"{self.source}, sequence {clip.extra['idx']}"}
         return KeypointSequence(keypoints, confidence, timestamps_ms, get_layout("holistic_75"), meta)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from sign_recog.config.modalities.features import FeatureScaling, FeaturesModality
 from sign_recog.data.readers import Sequences, open_pack
-from sign_recog.errors import DataError
+from sign_recog.errors import ConfigError, DataError
 from sign_recog.landmarks.augment import Augmentation, Clips
 from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.features import FeatureSequence, read_features
@@ -59,8 +59,15 @@ class FeatureReader:
     def augmented(
         self, padded: np.ndarray, lengths: np.ndarray, augmentations: Sequence[Augmentation], rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As :meth:`Reader.augmented`; the changes see (B, N, D, 1)."""
-        clips = Clips(padded[..., None], lengths)
+        """As :meth:`Reader.augmented`; the changes see (B, N, D / P, P), P values being a point.
+
+        Raises:
+            ConfigError: If the values of a window do not divide into points.
+        """
+        size = self.modality.point_size
+        if padded.shape[2] % size:
+            raise ConfigError(f"modality.point_size={size} does not divide the {padded.shape[2]} features of a window.")
+        clips = Clips(padded.reshape(*padded.shape[:2], -1, size), lengths)
         for augmentation in augmentations:
             clips = augmentation(clips, rng)
-        return clips.points[..., 0], clips.lengths
+        return clips.points.reshape(*clips.points.shape[:2], -1), clips.lengths

@@ -74,6 +74,12 @@ class KeypointReader:
         elif m.normalization is Normalization.chest:
             keypoints = normalize_chest(keypoints, self.layout)
         else:
+            missing = [key for key in ("width", "height") if not sequence.meta.get(key)]
+            if missing:
+                raise DataError(
+                    f"{name}: its meta does not say the image's {' and '.join(missing)}, which "
+                    "modality.normalization=image needs. Write it there, or use modality.normalization=neck."
+                )
             keypoints = normalize_image(keypoints, sequence.meta["width"], sequence.meta["height"])
         flat = keypoints.reshape(len(keypoints), -1)
         if m.limit is not None:

@@ -77,4 +77,4 @@ def _unknown(kind: str, labels: list[str], known: dict[str, int]) -> list[str]:
 
 
 def _sorted(names: set[str]) -> tuple[str, ...]:
-    return tuple(sorted(names, key=(lambda n: int(n)) if all(n.isdecimal() for n in names) else None))
+    return tuple(sorted(names, key=(lambda n: (int(n), n)) if all(n.isdecimal() for n in names) else None))

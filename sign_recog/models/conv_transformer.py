@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from sign_recog.models.encoder import drop_path, encoder_layers
 from sign_recog.models.heads import Heads, masked_mean
+from sign_recog.models.standardize import Standardize
 from sign_recog.types import Logits
 
 
@@ -22,6 +23,7 @@ class ConvTransformer(nn.Module):
         kernel_size: In frames; odd.
         drop_path: Probability of skipping a convolution block for a clip (Huang et al. 2016, arXiv:1603.09382).
         head_dropout: Before each classifier.
+        standardize: Bring every input value to mean 0 and deviation 1 over the training frames.
 
     Shapes:
         sequence: (B, T, D) float; padding_mask: (B, T) bool, True = padding.
@@ -44,9 +46,11 @@ class ConvTransformer(nn.Module):
         dropout: float,
         drop_path: float,
         head_dropout: float,
+        standardize: bool,
         language_dim: int | None = None,
     ) -> None:
         super().__init__()
+        self.standardize = Standardize(input_dim) if standardize else None
         self.projection = nn.Sequential(nn.Linear(input_dim, d_model), nn.LayerNorm(d_model))
         self.layers = nn.ModuleList()
         for _ in range(num_stages):
@@ -79,6 +83,8 @@ class ConvTransformer(nn.Module):
 
     def embed_frames(self, sequence: Tensor, padding_mask: Tensor) -> Tensor:
         """Each frame by itself, (B, T, H)."""
+        if self.standardize is not None:
+            sequence = self.standardize(sequence, padding_mask)
         return self.projection(sequence)
 
 

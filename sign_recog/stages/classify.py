@@ -36,13 +36,15 @@ def run(config: Config) -> StageResult:
 
     Raises:
         DataError: If nothing was extracted, or a label of val is not in train.
-        ConfigError: If the run folder holds a training with other settings.
+        ConfigError: If the run folder holds a training with other settings, or the metric to go by is not measured.
+        CheckpointError: If its last.ckpt is none of this program's.
     """
     folder = run_dir(config)
     last = folder / "checkpoints" / "last.ckpt"
     resumed = checkpoint.load(last) if last.exists() else None
-    if resumed is not None:
-        _refuse_changed_settings(config, resumed[checkpoint.KEY]["config"], folder)
+    before = None if resumed is None else checkpoint.own_part(resumed, last)
+    if before is not None:
+        _refuse_changed_settings(config, before["config"], folder)
     corpus = prepared(config)
     clips, without, reader = {}, {}, build_reader(config.modality)
     for split in ("train", "val"):
@@ -50,9 +52,11 @@ def run(config: Config) -> StageResult:
     if config.trainer.train_on_val:
         logger.warning("The val clips are trained on (trainer.train_on_val): val_ metrics are those of seen clips.")
         clips["train"], without["train"] = clips["train"] + clips["val"], without["train"] + without["val"]
+    _refuse_unmeasured(config, clips["val"])
     vocabulary = Vocabulary.from_clips(clips["train"])
-    if resumed is not None:
-        _refuse_changed_clips(clips["train"], resumed[checkpoint.KEY]["train_clips"], folder)
+    if before is not None:
+        _refuse_changed_clips(clips["train"], before["train_clips"], folder)
+        _refuse_changed_labels(vocabulary, before, folder)
     if resumed is None or not _finished(resumed, config, len(clips["train"])):
         write_config(config)
         record_start(folder / "provenance.json", config.seed)
@@ -108,6 +112,7 @@ def _transfer(config: Config, network: torch.nn.Module, vocabulary: Vocabulary) 
         source,
         glosses=vocabulary.glosses,
         categories=vocabulary.categories,
+        languages=vocabulary.languages,
         extend_head=config.transfer.extend_head,
     )
     print_outcomes(outcomes, source.path)
@@ -194,6 +199,31 @@ def _refuse_changed_clips(clips: list[Clip], before: list[str], folder: Path) ->
             f"{folder} holds a training on {len(before)} train clips; now there are {len(clips)}, and {len(differ)} "
             f"are in only one of the two ({', '.join(differ[:3])}{', ...' if len(differ) > 3 else ''}). "
             "Use another paths.run_dir, or delete this folder to train anew."
+        )
+
+
+def _refuse_changed_labels(vocabulary: Vocabulary, before: dict[str, Any], folder: Path) -> None:
+    """The rows of the output layers belong to names; under other names they would go on as if nothing had changed."""
+    for kind in ("glosses", "categories", "languages"):
+        now = list(getattr(vocabulary, kind))
+        if before[kind] and now != before[kind]:
+            differ = sorted(set(now) ^ set(before[kind]))
+            raise DataError(
+                f"{folder} holds a training with other {kind}: {len(before[kind])} then, {len(now)} now, and "
+                f"{', '.join(differ[:3])}{', ...' if len(differ) > 3 else ''} are in only one of the two. "
+                "Use another paths.run_dir, or delete this folder to train anew."
+            )
+
+
+def _refuse_unmeasured(config: Config, val: list[Clip]) -> None:
+    """Without a category in val there is no val_category_acc to go by."""
+    stop = config.trainer.early_stopping
+    keys = {"trainer.monitor": config.trainer.monitor}
+    keys |= {"trainer.early_stopping.metric": stop.metric} if stop.enabled else {}
+    wrong = [key for key, metric in keys.items() if metric == "val_category_acc"]
+    if wrong and not any(clip.category for clip in val):
+        raise ConfigError(
+            f"{wrong[0]}=val_category_acc, but no val clip of {config.data.name} has a category. Use val_gloss_acc."
         )
 
 

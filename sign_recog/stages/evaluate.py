@@ -20,7 +20,7 @@ from sign_recog.evaluation.predictions import (
 )
 from sign_recog.stages import StageResult
 from sign_recog.stages.recognizer import Recognizer, load_recognizer
-from sign_recog.stages.run_folder import checkpoint_path, corpus_dir, extractor_name, read_extraction
+from sign_recog.stages.run_folder import checkpoint_path, corpus_dir, read_extraction, result_dir, stored_extractor
 from sign_recog.storage import atomic
 from sign_recog.storage.checkpoint import Checkpoint, read_checkpoint
 from sign_recog.storage.corpus import PreparedCorpus, manifest_dir, open_corpus
@@ -46,14 +46,14 @@ def run(config: Config) -> StageResult:
     trained = read_checkpoint(path)
     recognizer = load_recognizer(trained)
     corpus = open_corpus(_corpus_folder(config, trained))
-    extractor = extractor_name(config)
+    extractor = stored_extractor(trained.config)
     _refuse_other_extraction(trained, recognizer.reader.folder(corpus, extractor))
     clips, without = with_inputs(corpus, settings.split, recognizer.reader, extractor)
     _refuse_trained_clips(trained, clips, settings.split)
     predictions = _predict(recognizer, corpus, clips, extractor, config)
     metrics = _metrics(config, trained, corpus, clips, without, predictions)
     scores = metrics["scores"]
-    folder = path.resolve().parents[1] / ("" if settings.split == "test" else settings.split)
+    folder = result_dir(config, path, None, "" if settings.split == "test" else settings.split)
     write_predictions(folder / "predictions.csv", predictions)
     atomic.write_bytes(folder / "confusion_matrix.png", plots.confusion_matrix(confusion(predictions), trained.glosses))
     if (categories := predictions.labelled_categories) is not None:

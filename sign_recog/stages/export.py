@@ -19,7 +19,7 @@ from sign_recog.stages import StageResult
 from sign_recog.stages.inputs import InputReader
 from sign_recog.stages.onnx_model import largest_difference, require_onnx, write_onnx
 from sign_recog.stages.recognizer import Recognizer, load_recognizer
-from sign_recog.stages.run_folder import checkpoint_path, result_dir
+from sign_recog.stages.run_folder import checkpoint_path, result_dir, stored_extractor
 from sign_recog.storage import atomic
 from sign_recog.storage.checkpoint import Checkpoint, read_checkpoint
 from sign_recog.storage.corpus import PreparedCorpus, manifest_dir, open_corpus
@@ -90,7 +90,7 @@ def _sample(
             "run.sample=PATH of a video or .npz, or paths.data_root."
         )
     if given is None and corpus is not None:
-        extractor = recognizer.checkpoint.config["extractor"]["_target_"].split(".")[-2]
+        extractor = stored_extractor(recognizer.checkpoint.config)
         clip = with_inputs(corpus, "val", reader, extractor)[0][0]
         folder = reader.folder(corpus, extractor)
         if folder is None:

@@ -36,7 +36,12 @@ def prepared(config: Config) -> PreparedCorpus:
 
 def extractor_name(config: Config) -> str:
     """The folder of an extractor's files below keypoints/ or features/: the module of its class."""
-    return config.extractor["_target_"].split(".")[-2]
+    return stored_extractor({"extractor": config.extractor})
+
+
+def stored_extractor(config: dict[str, Any]) -> str:
+    """:func:`extractor_name` of a checkpoint's configuration, whatever extractor the command at hand names."""
+    return config["extractor"]["_target_"].split(".")[-2]
 
 
 def checkpoint_path(config: Config, given: str | None) -> Path:

@@ -52,17 +52,27 @@ def read_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: If it is missing, damaged, or not one of ours.
     """
     content = load(path)
+    own = own_part(content, path)
+    prefix = "network."
+    weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
+    fields = {name: value for name, value in own.items() if name != "format"}
+    return Checkpoint(path=path, weights=weights, **fields)
+
+
+def own_part(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """What this project wrote into a checkpoint's ``content``: the fields of :class:`Checkpoint` but path and weights.
+
+    Raises:
+        CheckpointError: If it is not one of ours, or of another format.
+    """
     own = content.get(KEY)
     if not isinstance(own, dict) or own.get("format") != FORMAT:
         found = own.get("format") if isinstance(own, dict) else "none"
         raise CheckpointError(
             f"{path}: is no sign_recog checkpoint of format {FORMAT} (found: {found}). "
-            "Give the best.ckpt or last.ckpt of a run folder."
+            "Give the best.ckpt or last.ckpt of a run folder, or train in another folder."
         )
-    prefix = "network."
-    weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
-    fields = {name: value for name, value in own.items() if name != "format"}
-    return Checkpoint(path=path, weights=weights, **fields)
+    return own
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -52,12 +52,12 @@ def write_manifest(path: Path, clips: list[Clip]) -> None:
     writer = csv.writer(buffer, delimiter="\t", lineterminator="\n")
     writer.writerow([*COLUMNS, *extra])
     for clip in clips:
-        end_s = "" if clip.end_s is None else f"{clip.end_s:g}"
+        end_s = "" if clip.end_s is None else f"{clip.end_s:.12g}"  # a plain g cuts off milliseconds after 1000 s
         writer.writerow(
             [
                 clip.clip_id,
                 clip.video,
-                f"{clip.start_s:g}",
+                f"{clip.start_s:.12g}",
                 end_s,
                 clip.split,
                 clip.signer,

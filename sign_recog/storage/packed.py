@@ -4,6 +4,7 @@ A pack is a folder: ``frames.bin`` (sum of T, D) float32, ``offsets.npy`` (N + 1
 Its name ends in a digest of its sources' names, sizes and times: changed sources make a new pack.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -84,8 +85,16 @@ def open_packed(
             shutil.rmtree(partial, ignore_errors=True)
         for other in folder.glob(f"{name}-*"):
             if other != target:
-                shutil.rmtree(other, ignore_errors=True)  # stale; whoever has it open keeps it
+                _remove(other)  # stale; whoever has it open keeps it
     return PackedSequences(target)
+
+
+def _remove(pack: Path) -> None:
+    """Delete a pack; it loses its name first, so that nobody takes what a killed deletion leaves for a whole one."""
+    doomed = pack.with_name(f".{pack.name}{atomic.PARTIAL}")
+    with contextlib.suppress(OSError):  # another process was first
+        pack.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _build(folder: Path, sources: Sequence[Path], read: Callable[[Path], np.ndarray], name: str) -> None:

@@ -22,6 +22,7 @@ COLUMNS = (
     "train_gloss_acc",
     "val_loss",
     "val_gloss_acc",
+    "val_gloss_top5",
     "val_category_acc",
     "lr",
     "gloss_weight",

@@ -48,6 +48,9 @@ class Freeze(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._apply(pl_module)  # again: the checkpoint of a resumed training may have told that the parts are free
 
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        pl_module.train()  # after a validation Lightning restores the modes of before: parts just freed were in eval
+
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         limit = self._settings.lr_after_unfreeze
         if self._fired and limit is not None:

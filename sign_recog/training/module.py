@@ -20,8 +20,8 @@ class SignClassifier(pl.LightningModule):
     """A recognition network with its loss and optimiser.
 
     Logged once an epoch, over all clips of the split: ``train_loss``, ``val_loss``, ``train_gloss_acc``,
-    ``val_gloss_acc``, and with a category head ``val_category_acc``. Both losses are the sum with the given task
-    weights, whatever weights training uses, so that epochs and splits compare. At its end:
+    ``val_gloss_acc``, ``val_gloss_top5``, and with a category head ``val_category_acc``. Both losses are the sum with
+    the given task weights, whatever weights training uses, so that epochs and splits compare. At its end:
     ``gloss_weight`` and ``category_weight`` in use, and ``regularization``, the penalty on weights that was added.
 
     Args:
@@ -72,6 +72,15 @@ class SignClassifier(pl.LightningModule):
         total = objective if penalty is None else objective + penalty
         return total * clip_share(self.trainer, batch_idx)
 
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
+        """As Lightning's; but with bf16 it refuses fused optimisers, which only fp16's scaled gradients forbid."""
+        if gradient_clip_val is None or getattr(self.trainer.precision_plugin, "scaler", None) is not None:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+            return
+        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], gradient_clip_val)
+
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if not (self.trainer.is_last_batch or self.trainer.should_stop):
             return
@@ -121,6 +130,9 @@ class SignClassifier(pl.LightningModule):
         }
         hits = logits["gloss_logits"].detach().argmax(1) == batch["gloss"]
         figures[f"{split}_gloss_acc"] = (hits.sum(), len(hits))
+        if split == "val":
+            best = logits["gloss_logits"].topk(min(5, logits["gloss_logits"].shape[1]), dim=1).indices
+            figures["val_gloss_top5"] = ((best == batch["gloss"][:, None]).sum(), len(hits))
         if split == "val" and "category_logits" in logits:
             labelled = batch["category"] != NO_CATEGORY
             hits = (logits["category_logits"].argmax(1) == batch["category"]) & labelled

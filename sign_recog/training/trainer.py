@@ -92,6 +92,7 @@ def _early_stopping(settings: EarlyStoppingConfig) -> EarlyStopping:
         mode=settings.mode.value,
         patience=settings.patience,
         min_delta=settings.min_delta,
+        check_finite=False,  # would end the training without a word, and a repeated command would go on
         check_on_train_epoch_end=True,  # before the checkpoint is written, which so holds the counter
     )
 

@@ -2,7 +2,8 @@
 
 Weights fit by name and shape. The layer that gives a label's logits has one row a class, so it fits by the
 classes' names: the same classes, in whatever order, keep their rows. Other classes mean a fresh layer, or with
-``extend_head`` a layer in which the classes that both know keep their rows (class-incremental learning).
+``extend_head`` a layer in which the classes that both know keep their rows (class-incremental learning). A language
+that both know keeps its vector.
 """
 
 from collections.abc import Sequence
@@ -38,20 +39,23 @@ def load_weights(
     *,
     glosses: Sequence[str],
     categories: Sequence[str],
+    languages: Sequence[str],
     extend_head: bool,
 ) -> list[Outcome]:
     """Load what fits of ``source`` into ``network`` and return what became of every weight of both.
 
     Args:
         glosses, categories: The network's own classes, in the order of its logits.
+        languages: Its own, in the order of the embedding; empty where there is only one.
 
     Raises:
         CheckpointError: If not one weight beside the output layers fits.
     """
     own = network.state_dict()
     rows = {
-        **_rows(network, "gloss", source.glosses, glosses),
-        **_rows(network, "category", source.categories, categories),
+        **_rows(network, "gloss", source.glosses, glosses, extend=extend_head),
+        **_rows(network, "category", source.categories, categories, extend=extend_head),
+        **_rows(network, "language", source.languages, languages, extend=True),
     }
     outcomes: list[Outcome] = []
     loaded: dict[str, Tensor] = {}
@@ -61,7 +65,7 @@ def load_weights(
         elif name not in own:
             outcomes.append(Outcome(name, DROPPED, "not in the network"))
         elif name in rows:
-            outcome, weight = _output_weight(name, own[name], source.weights[name], rows[name], extend_head)
+            outcome, weight = _output_weight(name, own[name], source.weights[name], rows[name])
             outcomes.append(outcome)
             loaded |= {} if weight is None else {name: weight}
         elif own[name].shape != source.weights[name].shape:
@@ -97,18 +101,23 @@ class _Rows:
 
     places: list[int | None]
     same_classes: bool
+    extend: bool
     new: list[str]
     gone: list[str]
 
 
-def _rows(network: nn.Module, label: str, theirs: Sequence[str], ours: Sequence[str]) -> dict[str, _Rows]:
-    """The weights of a label's output layer, by name, with what is known of their rows."""
+def _rows(
+    network: nn.Module, label: str, theirs: Sequence[str], ours: Sequence[str], *, extend: bool
+) -> dict[str, _Rows]:
+    """The weights of a label's output layer, or of the languages' embedding, by name, and what their rows are."""
     heads = getattr(network, "heads", None)
-    layer = heads.output_layers().get(label) if isinstance(heads, Heads) else None
+    layers = {**heads.output_layers(), "language": heads.language_embedding} if isinstance(heads, Heads) else {}
+    layer = layers.get(label)
     place = {name: row for row, name in enumerate(theirs)}
     rows = _Rows(
         places=[place.get(name) for name in ours],
         same_classes=set(theirs) == set(ours),
+        extend=extend,
         new=[name for name in ours if name not in place],
         gone=sorted(set(theirs) - set(ours)),
     )
@@ -116,14 +125,12 @@ def _rows(network: nn.Module, label: str, theirs: Sequence[str], ours: Sequence[
     return {f"{name}.{parameter}": rows for name in names for parameter in ("weight", "bias")}
 
 
-def _output_weight(
-    name: str, ours: Tensor, theirs: Tensor, rows: _Rows, extend_head: bool
-) -> tuple[Outcome, Tensor | None]:
-    """What becomes of an output layer's weight or bias, and the tensor to load; None = stays as built."""
+def _output_weight(name: str, ours: Tensor, theirs: Tensor, rows: _Rows) -> tuple[Outcome, Tensor | None]:
+    """What becomes of such a weight or bias, and the tensor to load; None = stays as built."""
     if ours.shape[1:] != theirs.shape[1:]:
         return Outcome(name, DROPPED, f"reads {tuple(theirs.shape[1:])} there, {tuple(ours.shape[1:])} here"), None
     known = [(here, there) for here, there in enumerate(rows.places) if there is not None]
-    if not rows.same_classes and (not extend_head or not known):
+    if not rows.same_classes and (not rows.extend or not known):
         reason = "other classes; transfer.extend_head=true keeps those in both" if known else "no class in both"
         return Outcome(name, DROPPED, reason), None
     weight = ours.clone()

@@ -106,3 +106,9 @@ def test_the_jobs_of_a_sweep_file_are_checked_beforehand():
     assert "seed=5: a sweep of seed was chosen with +sweep=. Leave one of the two out." in text
     assert "trainer.max_epochs=0 must be at least 1" in text
     assert "sweep=kfold_signers: there is no such option. Did you mean kfold_signer" in message("+sweep=kfold_signers")
+
+
+def test_s1_an_option_that_is_not_there_is_refused_before_training():
+    """S1 offered --auto-batch-size and ended in a NameError."""
+    for given in ("trainer.auto_batch_size=true", "+trainer.auto_batch_size=true"):
+        assert "trainer.auto_batch_size=True: there is no such key" in message("run=classify", given)

@@ -21,3 +21,22 @@ def test_training_on_val_needs_an_end_that_val_does_not_decide():
     ):  # fmt: skip
         assert remedy in text
     assert load_config(*TINY, "trainer.train_on_val=true", *LAST).trainer.train_on_val
+
+
+def test_a_mode_that_takes_the_worst_for_the_best_is_refused():
+    """trainer.monitor=val_gloss_acc alone left the mode at min: best.ckpt was the least accurate."""
+    with pytest.raises(ConfigError) as caught:
+        load_config(
+            *TINY, "trainer.monitor=val_gloss_acc", "trainer.early_stopping.metric=val_gloss_acc",
+            "scheduler=plateau", "scheduler.monitor=val_loss", "scheduler.mode=max",
+        )  # fmt: skip
+    text = str(caught.value)
+    for remedy in ("Use trainer.monitor_mode=max", "Use trainer.early_stopping.mode=max", "Use scheduler.mode=min"):
+        assert remedy in text
+    config = load_config(*TINY, "trainer.monitor=val_gloss_acc", "trainer.monitor_mode=max", "scheduler=plateau")
+    assert config.scheduler.mode == "max"
+
+
+def test_seeds_that_no_generator_takes_are_refused():
+    with pytest.raises(ConfigError, match=r"(?s)data.split.seed=-2 must be 0.*\bseed=-1 must lie between 0"):
+        load_config(*TINY, "seed=-1", "data.split.seed=-2")

@@ -73,6 +73,18 @@ def test_sequences_survive_the_keypoint_file(tmp_path):
     assert again.meta["clip_id"] == "00001__background"
 
 
+def test_a_sequence_under_two_glosses_is_left_out_but_never_from_test(tmp_path):
+    frames = np.concatenate([make_frames()[[0, 1]]] * 2 + [make_frames()[[2, 3]]] * 2 + [make_frames()[[0, 4]]] * 2)
+    glosses, parts = ["no", "help", "no", "help", "yes", "yes"], ["train", "val", "test", "train", "train", "val"]
+    rows = [f"{i},{gloss},2,{part}" for i, (gloss, part) in enumerate(zip(glosses, parts, strict=True))]
+    labels = "\n".join(["idx,gloss,n_frames,part", *rows, ""])
+    folder = make_corpus(tmp_path, labels=labels, frames=frames, offsets=np.arange(0, 13, 2))
+    corpus = read(folder, tmp_path, **CAMERA, split_column="part", drop_contradictions=True)
+    assert [clip.clip_id[:5] for clip in corpus.clips] == ["00002", "00003", "00004", "00005"]
+    assert "2 sequences stand under several glosses" in corpus.notes[-1]
+    assert len(read(folder, tmp_path, **CAMERA, split_column="part").clips) == 6
+
+
 def test_rows_are_selected_by_value(tmp_path):
     folder = make_corpus(tmp_path)
     corpus = read(folder, tmp_path, **CAMERA, where={"who": "B"})

@@ -105,3 +105,35 @@ def test_the_input_can_be_had_at_another_rate():
     at_25 = preprocessor().frames(sequence(), "clip")
     np.testing.assert_array_equal(own[::2], at_25)
     np.testing.assert_allclose(own[1], (at_25[0] + at_25[1]) / 2, atol=1e-6)
+
+
+def test_s0_the_number_of_coordinates_is_a_setting():
+    """S0 took --mediapipe_2d and went on as without it. Here against the pose about the neck, in shoulder widths."""
+    for coordinates in (2, 3):
+        settings = (f"modality.coordinates={coordinates}", "modality.presence=false", "modality.limit=null")
+        own, pose = preprocessor(*settings), sequence().keypoints[:, :25, :coordinates]
+        found = own.frames(sequence(), "clip")
+        assert found.shape == (9, own.input_dim) == (9, 67 * coordinates)
+        left, right = pose[:, 11:12], pose[:, 12:13]
+        expected = (pose - (left + right) / 2) / np.linalg.norm(left - right, axis=2, keepdims=True)
+        np.testing.assert_allclose(found[:, : 25 * coordinates], expected.reshape(9, -1), rtol=1e-4, atol=1e-5)
+
+
+def test_s0_a_hand_lost_between_equal_frames_is_where_it_was_and_said_to_be_missing():
+    """MediaPipe loses hands between near-identical frames (its issue 3767); a still clip shows what is filled in."""
+    clip = sequence()
+    clip.keypoints[:] = clip.keypoints[0]
+    whole, own = clip.keypoints.copy(), preprocessor()
+    clip.keypoints[1::2, 33:54] = np.nan
+    found = own.frames(clip, "clip")
+    clip.keypoints[:] = whole
+    np.testing.assert_allclose(found[:, :134], own.frames(clip, "clip")[:, :134], atol=1e-5)
+    assert found[:, 135].tolist() == [1, 0, 1, 0, 1, 0, 1, 0, 1]
+
+
+def test_a_file_without_the_images_size_is_said_where_it_is_needed():
+    clip = sequence()
+    clip.meta = {}
+    assert preprocessor().frames(clip, "clip").shape[0] == 9
+    with pytest.raises(DataError, match="clip: its meta does not say the image's width and height"):
+        preprocessor("modality.normalization=image").frames(clip, "clip")

@@ -29,3 +29,10 @@ def test_languages_count_only_where_there_are_several():
     vocabulary = Vocabulary.from_clips(clips)
     assert vocabulary.languages == ("NGT", "VGT") and vocabulary.encode(clips).languages == [1, 0]
     assert Vocabulary.from_clips(clips[:1]).languages == ()
+
+
+def test_numbers_that_are_equal_have_an_order_too():
+    """Sorted by value alone, "1" and "01" stood as Python's hashes of this process had them."""
+    names = [f"{zeros}{n}" for n in range(1, 9) for zeros in ("", "0", "00")]
+    found = Vocabulary.from_clips([Clip(f"c{i}", gloss=name) for i, name in enumerate(names)]).glosses
+    assert list(found) == sorted(names, key=lambda name: (int(name), name))

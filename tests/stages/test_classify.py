@@ -17,7 +17,7 @@ import torch
 from conftest import TINY, load_config, write_tiny_corpus
 
 from sign_recog import stages
-from sign_recog.errors import ConfigError, DataError
+from sign_recog.errors import CheckpointError, ConfigError, DataError
 from sign_recog.stages.run_folder import prepared
 from sign_recog.storage.checkpoint import read_checkpoint
 from sign_recog.storage.sequences import read_keypoints, write_keypoints
@@ -141,6 +141,40 @@ def test_a_run_with_other_clips_is_refused(tiny, tmp_path):
     stages.run(config)
     (tmp_path / "data/tiny/keypoints/mediapipe_holistic/up/0.npz").unlink()
     with pytest.raises(DataError, match=r"18 train clips; now there are 17, and 1 are in only one of the two \(up/0\)"):
+        stages.run(config)
+
+
+def test_a_run_whose_labels_have_changed_is_refused(tiny, tmp_path):
+    """The same clips under other names: the output layer's rows would have changed their meaning."""
+    config = tiny("run=classify", "trainer.max_epochs=1")
+    stages.run(config)
+    manifest = next((tmp_path / "data/tiny/manifests").glob("*/manifest.tsv"))
+    manifest.write_text(manifest.read_text().replace("\tup\t", "\ta\t"))
+    with pytest.raises(DataError, match=r"training with other glosses: 3 then, 3 now, and a, up are in only one"):
+        stages.run(config)
+
+
+@pytest.mark.parametrize("content", [{}, {"sign_recog": {"format": 1}}])
+def test_a_last_checkpoint_of_another_program_is_said(tiny, content):
+    config = tiny("run=classify")
+    path = Path(config.paths.run_dir) / "checkpoints" / "last.ckpt"
+    path.parent.mkdir(parents=True)
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: is no sign_recog checkpoint of format \d.* another folder"):
+        stages.run(config)
+
+
+def test_a_category_accuracy_that_val_cannot_have_is_said_before_training(tiny, tmp_path):
+    config = tiny(
+        "run=classify", "loss.category_weight=1", "trainer.monitor=val_category_acc", "trainer.monitor_mode=max"
+    )
+    manifest = next((tmp_path / "data/tiny/manifests").glob("*/manifest.tsv"))
+    header, *lines = manifest.read_text().splitlines()
+    place = header.split("\t").index("category")
+    cells = [line.split("\t") for line in lines]
+    cells = [["" if i == place and "val" in row else cell for i, cell in enumerate(row)] for row in cells]
+    manifest.write_text("\n".join([header, *("\t".join(row) for row in cells)]) + "\n")
+    with pytest.raises(ConfigError, match=r"trainer\.monitor=val_category_acc, but no val clip of tiny has a category"):
         stages.run(config)
 
 

@@ -87,7 +87,7 @@ def test_s1_missing_files_are_counted_not_skipped(trained, tmp_path):
 
 
 def test_s1_topk_is_measured(trained):
-    """S1 measured top-1 alone. Here against the places that the written probabilities give."""
+    """S1 measured top-1 alone in training. Here against the places that the written probabilities give."""
     config = trained("run=evaluate", *TRAIN)
     stages.run(config)
     with np.load(Path(config.paths.run_dir) / "predictions.npz", allow_pickle=False) as arrays:
@@ -240,3 +240,23 @@ def test_a_checkpoint_alone_is_enough(trained, tmp_path):
     stages.run(trained("run=evaluate", f"run.checkpoint={path}", "optim.lr=9", "modality.layout=holistic_75"))
     assert metrics(own)["scores"] == expected
     assert np.isfinite(expected["loss"])
+
+
+def test_results_of_a_checkpoint_outside_a_run_stay_in_this_commands_folder(trained, tmp_path):
+    """They were written two folders above it, wherever that was; run=predict and run=export had the rule."""
+    own = trained("run=evaluate", *TRAIN)
+    elsewhere = tmp_path / "mine" / "best.ckpt"
+    elsewhere.parent.mkdir()
+    shutil.copy(Path(own.paths.run_dir) / "checkpoints" / "best.ckpt", elsewhere)
+    config = trained("run=evaluate", *TRAIN, f"run.checkpoint={elsewhere}", f"paths.run_dir={tmp_path / 'here'}")
+    stages.run(config)
+    assert metrics(config)["scores"]["num_clips"] == 3 and not (tmp_path / "metrics.json").exists()
+
+
+def test_a_checkpoint_names_the_extractor_of_its_files(trained, tmp_path):
+    own = trained("run=evaluate", *TRAIN)
+    path = Path(own.paths.run_dir) / "checkpoints" / "best.ckpt"
+    stages.run(
+        trained("run=evaluate", f"run.checkpoint={path}", "modality=features", "extractor=inception_v3", "augment=none")
+    )
+    assert metrics(own)["scores"]["num_clips"] == 3

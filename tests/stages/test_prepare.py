@@ -59,9 +59,30 @@ def test_shared_signers_are_named_in_a_warning(originals, tmp_path, caplog):
 
 
 def test_s1_nothing_of_the_users_is_touched(originals, tmp_path):
-    before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in originals.rglob("*")}
+    """S1's splitter emptied the folders it wrote to; here originals, notes beside results and other splits stay."""
     stages.run(prepare(originals, tmp_path, "data.split.strategy=random"))
-    assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in originals.rglob("*")} == before
+    for folder in ("data", "data/own", "data/own/keypoints/other", "outputs/own"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "notes.txt").write_text("mine")
+
+    def files():
+        return {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in tmp_path.rglob("*") if p.is_file()}
+
+    before = files()
+    stages.run(prepare(originals, tmp_path, "data.split.strategy=random", "data.split.seed=7"))
+    after = files()
+    assert {path: after.get(path) for path in before} == before and len(after) > len(before)
+
+
+def test_s0_another_table_is_read_where_it_is_named(originals, tmp_path):
+    """S0 took --data_path_override and read the same table as before."""
+    few = (originals / "labels.csv").read_text().splitlines()[:7]
+    (originals / "few.csv").write_text("\n".join(few) + "\n")
+    found = []
+    for name in ("labels", "few"):
+        stages.run(prepare(originals, tmp_path, f"data.source={originals / name}.csv", "data.split.strategy=random"))
+        found.append({clip.clip_id for clip in read_manifest(prepared_file(tmp_path, "own", "manifest.tsv"))})
+    assert len(found[0]) == 12 and len(found[1]) == 6 and found[1] < found[0]
 
 
 def test_a_gloss_that_only_test_has_is_refused_before_any_work(originals, tmp_path):

@@ -94,3 +94,12 @@ def test_a_folder_may_be_given_by_a_way_around(tmp_path):
     folder = tmp_path / "here" / ".." / "corpus"
     assert inside(folder, "a/b.mp4") == folder / "a/b.mp4"
     assert inside(folder, str(tmp_path / "corpus/b.mp4")) == folder / "b.mp4"
+
+
+def test_times_late_in_a_long_video_keep_their_milliseconds(tmp_path):
+    """Written with six digits, clips of a recording of hours moved by frames, or ended before they began."""
+    clips = [Clip("a", start_s=12345.621, end_s=12345.648, split="train"), Clip("b", start_s=1 / 3, split="train")]
+    write_manifest(tmp_path / "manifest.tsv", clips)
+    first, second = read_manifest(tmp_path / "manifest.tsv")
+    assert (first.start_s, first.end_s) == (12345.621, 12345.648)
+    assert second.start_s == pytest.approx(1 / 3, abs=1e-9)

@@ -60,3 +60,12 @@ def test_a_pack_can_be_sent_to_a_loader_process(tmp_path, sources):
     content = pickle.dumps(packed)
     assert len(content) < 2000  # the frames stay in the file
     np.testing.assert_array_equal(pickle.loads(content)[2], packed[2])
+
+
+def test_a_stale_pack_loses_its_name_before_its_files(tmp_path, sources, monkeypatch):
+    """A deletion killed half-way left a folder without frames that was taken for a whole pack ever after."""
+    open_packed(tmp_path / "cache", "train-x", sources, np.load)
+    os.utime(sources[1], ns=(1, 1))
+    monkeypatch.setattr("sign_recog.storage.packed.shutil.rmtree", lambda *_, **__: None)
+    open_packed(tmp_path / "cache", "train-x", sources, np.load)
+    assert len(list((tmp_path / "cache").glob("train-x-*"))) == 1

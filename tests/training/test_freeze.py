@@ -67,6 +67,14 @@ def test_after_patience_all_but_keep_frozen_learn_once(tmp_path):
     assert [m.training for m in training.module.train().network.layers] == [True, False]
 
 
+@pytest.mark.parametrize("patience", [1, 3])
+def test_s0_patience_before_unfreezing_is_a_setting(tmp_path, patience):
+    """S0 always waited for five evaluations. Here the first is the best, and ``patience`` others are not lower."""
+    for epochs in (patience, patience + 1):
+        training = train(tmp_path / str(epochs), max_epochs=epochs, **(STALLED | {"patience": patience})).fit()
+        assert checkpoint.load(training.last)["callbacks"]["Freeze"]["fired"] == (epochs > patience)
+
+
 def test_s0_unfreeze_counter_is_in_the_checkpoint(tmp_path):
     def state(folder, epochs):
         training = train(folder, max_epochs=epochs, **STALLED).fit()
@@ -90,6 +98,29 @@ def test_s0_a_sanity_check_does_not_count(tmp_path):
     training.trainer.num_sanity_val_steps = 2
     training.fit()
     assert checkpoint.load(training.last)["callbacks"]["Freeze"]["waited"] == 0
+
+
+def test_freed_parts_drop_out_again_at_once_as_after_a_resume(tmp_path):
+    """Lightning restored the modes of before the validation, so freed parts stayed in eval until a resume."""
+
+    def fitted(folder, epochs):
+        settings, seen = transfer_settings(**{k: v for k, v in STALLED.items() if k != "lr"}), []
+
+        class Watched(Freeze):
+            def on_train_batch_start(self, trainer, pl_module, *batch):
+                super().on_train_batch_start(trainer, pl_module, *batch)
+                seen.append((trainer.current_epoch, [layer[2].training for layer in pl_module.network.layers]))
+
+        trainer = trainer_settings(max_epochs=epochs, early_stopping__enabled=False)
+        training = SmallTraining(folder, trainer, lr=0.0, make_callbacks=lambda network: [Watched(network, settings)])
+        return training.fit().weights(), dict(seen)
+
+    whole, modes = fitted(tmp_path / "whole", 5)
+    assert modes == {epoch: [epoch > 2] * 2 for epoch in range(5)}  # freed after the third evaluation
+    fitted(tmp_path / "resumed", 3)
+    resumed, modes = fitted(tmp_path / "resumed", 5)
+    assert modes == {3: [True, True], 4: [True, True]}
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 def test_a_schedule_goes_on_from_the_new_rate_in_proportion_and_never_above(tmp_path):

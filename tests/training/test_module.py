@@ -143,6 +143,23 @@ def test_a_fused_step_cannot_clip_fp16_gradients():
     assert "optim.algorithm.fused=true cannot clip fp16 gradients (trainer.gradient_clip=1.0)" in found
 
 
+@pytest.mark.parametrize("fused", ["null", "true"])
+def test_bf16_trains_with_a_fused_step_and_clipped_gradients(tiny, monkeypatch, fused):
+    """On a CPU both are the defaults, and Lightning refused the two together."""
+    norms = []
+
+    def measure(self: SignClassifier, optimizer: torch.optim.Optimizer) -> None:
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        norms.append(float(torch.nn.utils.get_total_norm(gradients)))
+
+    monkeypatch.setattr(SignClassifier, "on_before_zero_grad", measure)  # after clipping and step
+    stages.run(
+        tiny(*SHORT, "trainer.precision=bf16-mixed", "trainer.gradient_clip=0.1", f"optim.algorithm.fused={fused}")
+    )
+    taken = [norm for norm in norms if norm > 0]
+    assert len(taken) > 1 and max(taken) == pytest.approx(0.1, rel=1e-2)
+
+
 def test_s0_weighted_loss_and_bias_prior_work_with_poseformer(tiny):
     """S0's --weighted_loss and --use_bias_init crashed on the way to the counts; PoseFormer had no bias prior."""
     config = tiny(*SHORT, "model=poseformer", "loss=class_balanced", "optim.lr=0")

@@ -124,3 +124,38 @@ def test_s1_zero_workers_means_none(tmp_path):
     data.sequences = type("Sequences", (), {"lengths": np.ones(5)})
     loader = build_loader(data, batch_size=2, seed=1, shuffle=True, bucketing=True, num_workers=0)
     assert loader.num_workers == 0 and not loader.persistent_workers
+
+
+def test_s1_resume_keeps_patience(tmp_path):
+    """S1 began to count again: a run that was often killed never stopped. No later evaluation is 10 lower here."""
+    stop = {"max_epochs": 20, "early_stopping__patience": 3, "early_stopping__min_delta": 10.0}
+    for batch in (8, 14):  # 6 batches an epoch: the first is evaluated, then the second
+        with pytest.raises(Killed):
+            SmallTraining(
+                tmp_path, trainer_settings(**stop), make_callbacks=lambda network, at=batch: [KillAt(at)]
+            ).fit()
+    SmallTraining(tmp_path, trainer_settings(**stop)).fit()
+    with (tmp_path / "metrics.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3", "4"]
+
+
+def test_the_gradient_is_clipped_to_its_norm(tmp_path):
+    """One step of plain gradient descent at rate 1 moves the weights by the norm of the gradient, at most the limit."""
+    moves = {}
+    for limit in (None, 100.0, 0.01):
+        settings = trainer_settings(max_epochs=None, max_steps=1, accumulate=2, gradient_clip=limit)
+        training = SmallTraining(tmp_path / str(limit), settings, lr=1.0, sgd=True)
+        before = {name: value.clone() for name, value in training.network.named_parameters()}
+        training.fit()
+        changes = [(value - before[name]).flatten() for name, value in training.network.named_parameters()]
+        moves[limit] = torch.cat(changes).norm().item()
+    assert moves[None] == moves[100.0] > 0.1 and moves[0.01] == pytest.approx(0.01, rel=1e-3)
+
+
+def test_a_metric_that_is_no_number_is_an_evaluation_without_improvement(tmp_path):
+    """Lightning would stop there without a word, and a repeated command train one more epoch each time."""
+    training = SmallTraining(tmp_path, trainer_settings(max_epochs=9, early_stopping__patience=2))
+    training.module.on_validation_epoch_end = lambda: training.module._log({"val_loss": torch.tensor(float("nan"))})
+    training.fit()
+    with (tmp_path / "metrics.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]

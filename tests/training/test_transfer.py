@@ -13,17 +13,20 @@ from sign_recog.training.transfer import Outcome, load_weights, print_outcomes
 HEAD = "heads.gloss.1"
 
 
-def source(network: torch.nn.Module, glosses=GLOSSES, categories=()) -> Checkpoint:
+def source(network: torch.nn.Module, glosses=GLOSSES, categories=(), languages=()) -> Checkpoint:
     torch.manual_seed(1)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter)
     nothing = dict.fromkeys(f.name for f in dataclasses.fields(Checkpoint))
     given = {"path": "other.ckpt", "weights": network.state_dict(), "config": {"model": {"_target_": "a.B"}}}
-    return Checkpoint(**nothing | given | {"glosses": list(glosses), "categories": list(categories)})
+    return Checkpoint(
+        **nothing | given | {"glosses": list(glosses), "categories": list(categories), "languages": list(languages)}
+    )
 
 
-def load(network, given, glosses, *, extend_head=False, categories=()) -> dict[str, Outcome]:
-    found = load_weights(network, given, glosses=glosses, categories=categories, extend_head=extend_head)
+def load(network, given, glosses, *, extend_head=False, categories=(), languages=()) -> dict[str, Outcome]:
+    labels = {"glosses": glosses, "categories": categories, "languages": languages}
+    found = load_weights(network, given, **labels, extend_head=extend_head)
     return {o.name: o for o in found}
 
 
@@ -61,6 +64,20 @@ def test_s2_head_extension_keeps_old_rows():
     old.eval(), network.eval()
     expected = old(x, mask)["gloss_logits"]
     assert torch.allclose(network(x, mask)["gloss_logits"][:, [1, 2, 4]], expected, atol=1e-6)  # same logits
+
+
+def test_a_language_keeps_its_own_vector_and_not_that_of_the_row():
+    """Loaded by shape alone, another corpus's second language took the vector of the first's second."""
+    given = source(SmallNetwork(num_languages=2), languages=["ngt", "vgt"])
+    network = SmallNetwork(num_languages=2)
+    fresh = network.heads.language_embedding.weight.detach().clone()
+    name = "heads.language_embedding.weight"
+    outcomes = load(network, given, GLOSSES, languages=["asl", "ngt"])
+    found = network.heads.language_embedding.weight
+    assert outcomes[name].outcome == "extended"
+    assert torch.equal(found[0], fresh[0]) and torch.equal(found[1], given.weights[name][0])
+    load(network, given, GLOSSES, languages=["vgt", "ngt"])
+    assert torch.equal(found, given.weights[name][[1, 0]])
 
 
 def test_categories_are_extended_by_their_own_names():

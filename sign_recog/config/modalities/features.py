@@ -20,3 +20,9 @@ class FeaturesModality(ModalityConfig):
     """Vectors of a frozen network or of sensors, one a window or frame."""
 
     scaling: FeatureScaling = MISSING
+    point_size: int = MISSING  # values that are one point; 3 = x, y and z, and augmentations of points can be used
+
+    def problems(self) -> list[str]:
+        if self.point_size < 1:
+            return [f"modality.point_size={self.point_size} must be at least 1. Use 1 where values are no points."]
+        return []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from omegaconf import MISSING
 
 from sign_recog.config.schedulers.base import SchedulerConfig, ratio_problems
-from sign_recog.config.trainer import METRICS, Mode
+from sign_recog.config.trainer import Mode, mode_problems
 
 if TYPE_CHECKING:
     from sign_recog.config.schema import Config
@@ -25,8 +25,7 @@ class PlateauScheduler(SchedulerConfig):
 
     def problems(self) -> list[str]:
         found = super().problems() + ratio_problems("min_ratio", self.min_ratio)
-        if self.monitor not in METRICS:
-            found.append(f"scheduler.monitor={self.monitor} is not measured. Use one of {', '.join(METRICS)}.")
+        found += mode_problems("scheduler.monitor", self.monitor, "scheduler.mode", self.mode)
         if not 0 < self.factor < 1:
             found.append(f"scheduler.factor={self.factor} must lie between 0 and 1, say 0.5.")
         if self.patience < 0:

@@ -1,0 +1,69 @@
+"""Networks over frames, from video files to a score: there is nothing to extract."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import load_config
+
+from sign_recog import stages
+from sign_recog.data.datamodule import with_inputs
+from sign_recog.data.vocabulary import Vocabulary
+from sign_recog.stages.build import build_reader
+from sign_recog.stages.classify import assemble
+from sign_recog.stages.run_folder import prepared
+from sign_recog.storage.checkpoint import read_checkpoint
+from sign_recog.video.writer import write_video
+
+SMALL = (
+    "data=manifest", "data.name=clips", "modality=rgb", "modality.num_frames=4", "modality.image_size=32", "model=vtn",
+    "model.backbone=efficientnet_b0", "model.d_model=16", "model.num_layers=1", "model.num_heads=2", "model.ffn_dim=16",
+    "trainer.max_epochs=1", "trainer.batch_size=4", "trainer.accelerator=cpu", "trainer.num_threads=1",
+    "trainer.bucketing=false",
+)  # fmt: skip
+
+
+@pytest.fixture
+def configure(tmp_path):
+    """A function to the configuration of a corpus of 2 glosses, dark and bright; every second clip is too short."""
+    pytest.importorskip("cv2", reason="OpenCV cannot be loaded; see the README on libGL", exc_type=ImportError)
+    (tmp_path / "clips").mkdir()
+    lines = ["video,gloss,split"]
+    for i in range(8):
+        gray = [40, 200][i % 2]
+        frames = [np.full((48, 64, 3), gray + 5 * t, np.uint8) for t in range([12, 5][i // 2 % 2])]
+        write_video(tmp_path / f"clips/{i}.mp4", iter(frames), 25)
+        lines.append(f"{i}.mp4,{['dark', 'bright'][i % 2]},{['train', 'train', 'val', 'test'][i // 2]}")
+    (tmp_path / "clips/labels.csv").write_text("\n".join(lines) + "\n")
+    paths = (f"paths.data_root={tmp_path / 'data'}", f"paths.output_root={tmp_path / 'outputs'}")
+    source = f"data.source={tmp_path / 'clips/labels.csv'}"
+    return lambda *overrides: load_config(*SMALL, *paths, source, *overrides)
+
+
+def test_s0_batches_of_frames_keep_their_axes(configure):
+    """S0's collating of clips of one length permuted frames as if they were keypoints."""
+    config = configure("run=prepare")
+    stages.run(config)
+    corpus, reader = prepared(config), build_reader(config.modality)
+    clips, _ = with_inputs(corpus, "train", reader, "")
+    _, loaders = assemble(config, corpus, {"train": clips, "val": clips}, Vocabulary.from_clips(clips))
+    for split in ("train", "val"):
+        (batch,) = loaders[split]
+        assert batch["sequence"].shape == (4, 4, 3, 32, 32) and batch["sequence"].dtype == torch.uint8
+        lengths = (~batch["padding_mask"]).sum(1).tolist()
+        for clip, frames, length in zip(batch["clip_id"], batch["sequence"], lengths, strict=True):
+            assert length == [4, 3][int(clip) // 2 % 2]  # every second frame of 12, and of 5
+            grays = frames[:length].float().mean((1, 2, 3)).numpy()
+            assert np.allclose(np.diff(grays), 10, atol=4) and not frames[length:].any()  # axis 1 is time
+            assert frames[:length].float().std((1, 2, 3)).max() < 3  # one gray in all colours, rows and columns
+
+
+def test_s0_rgb_trains_and_is_evaluated_from_video_files(configure):
+    """S0's data set of videos could not be opened, and its VTN asked for what no batch held."""
+    config = configure("run=pipeline", "run.steps=[prepare,classify,evaluate]")
+    stages.run(config)
+    folder = Path(config.paths.run_dir)
+    trained = read_checkpoint(folder / "checkpoints" / "last.ckpt")
+    assert (trained.step, trained.input_dim, trained.glosses) == (1, 3, ["bright", "dark"])
+    assert (folder / "metrics.json").exists() and (folder / "predictions.csv").exists()

@@ -35,6 +35,7 @@ def read(
     split_column: str | None = None,
     where: Mapping[str, str] | None = None,
     drop_contradictions: bool = False,
+    split_strategy: str = "given",
 ) -> Corpus:
     """Read the folder ``source``. A clip is named ``<idx>_<gloss>``. ``out_dir`` is unused; nothing is written.
 
@@ -45,6 +46,7 @@ def read(
         where: Column -> value: only rows with these values are kept.
         drop_contradictions: Leave out sequences that stand under several glosses, the same to the bit: at most one
             of the labels is true. Those of test stay, so that its score still compares with others'.
+        split_strategy: That of ``data.split``; only with ``given`` is it known here which clips are test.
 
     Raises:
         DataError: If a file is missing or damaged, the arrays are of another shape, not finite, or do not fit the
@@ -87,6 +89,11 @@ def read(
     ]
     if len(clips) < len(rows):
         notes.append(f"{len(rows) - len(clips)} of {len(rows)} sequences are left out by data.corpus.where={where}.")
+    if drop_contradictions and (split_strategy != "given" or split_column is None):
+        raise DataError(
+            "data.corpus.drop_contradictions spares the clips of test, so it needs a split that the annotation gives: "
+            "data.split.strategy=given and data.corpus.split_column. Leave it out otherwise."
+        )
     if drop_contradictions and (contradictions := _contradictions(clips, arrays)):
         names = ", ".join(sorted({f"{clip.gloss} of {clip.signer or 'unknown'}" for clip in contradictions}))
         notes.append(f"{len(contradictions)} sequences stand under several glosses and are left out: {names}.")

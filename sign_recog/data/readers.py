@@ -69,6 +69,11 @@ def clip_path(folder: Path, clip: Clip) -> Path:
     return folder / f"{clip.clip_id}.npz"
 
 
+# Of what readers make of files: raised when the same files and settings begin to give other network inputs, so that
+# packs made before are not used.
+PREPROCESSING = 1
+
+
 def open_pack(
     corpus: PreparedCorpus,
     clips: Sequence[Clip],
@@ -82,5 +87,5 @@ def open_pack(
         DataError: If a file is damaged.
     """
     splits = "+".join(sorted({clip.split for clip in clips}))
-    name = f"{splits}-{digest([corpus.folder.name, vars(modality), folder.name])}"
+    name = f"{splits}-{digest([PREPROCESSING, corpus.folder.name, vars(modality), folder.name])}"
     return open_packed(corpus.root / "cache", name, [clip_path(folder, clip) for clip in clips], read)

@@ -44,7 +44,7 @@ def run(config: Config) -> StageResult:
     settings = config.run
     path = checkpoint_path(config, settings.checkpoint)
     trained = read_checkpoint(path)
-    recognizer = load_recognizer(trained)
+    recognizer = load_recognizer(trained, config.trainer)
     corpus = open_corpus(_corpus_folder(config, trained))
     extractor = stored_extractor(trained.config)
     _refuse_other_extraction(trained, recognizer.reader.folder(corpus, extractor))
@@ -53,7 +53,7 @@ def run(config: Config) -> StageResult:
     predictions = _predict(recognizer, corpus, clips, extractor, config)
     metrics = _metrics(config, trained, corpus, clips, without, predictions)
     scores = metrics["scores"]
-    folder = result_dir(config, path, None, "" if settings.split == "test" else settings.split)
+    folder = result_dir(config, path, None, _result_name(settings.split, corpus, trained))
     write_predictions(folder / "predictions.csv", predictions)
     atomic.write_bytes(folder / "confusion_matrix.png", plots.confusion_matrix(confusion(predictions), trained.glosses))
     if (categories := predictions.labelled_categories) is not None:
@@ -69,6 +69,15 @@ def run(config: Config) -> StageResult:
         "results": folder,
     }
     return StageResult(objective=scores["top1_per_instance"], summary=summary)
+
+
+def _result_name(split: str, corpus: PreparedCorpus, trained: Checkpoint) -> str:
+    """Test scores lie in the run's folder itself; those of another corpus, or another division, never replace them."""
+    data = trained.config["data"]
+    own = manifest_dir(Path(data["name"]), data)
+    if (corpus.root.name, corpus.folder.name) == (data["name"], own.name):
+        return "" if split == "test" else split
+    return f"on_{corpus.root.name}/{split}"
 
 
 def _corpus_folder(config: Config, trained: Checkpoint) -> Path:

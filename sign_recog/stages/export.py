@@ -40,7 +40,7 @@ def run(config: Config) -> StageResult:
     """
     require_onnx()
     settings = config.run
-    recognizer = load_recognizer(read_checkpoint(checkpoint_path(config, settings.checkpoint)))
+    recognizer = load_recognizer(read_checkpoint(checkpoint_path(config, settings.checkpoint)), config.trainer)
     checkpoint, network = recognizer.checkpoint, recognizer.network.cpu()
     corpus = _corpus(config, checkpoint)
     name, frames, raw = _sample(recognizer, corpus, settings.sample)

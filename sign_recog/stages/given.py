@@ -61,6 +61,9 @@ def _write_kind(
     if len(failed) == len(prepared.clips):
         first, reason = next(iter(failed.items()))
         raise DataError(f"None of {len(failed)} clips has readable {kind}s. The first: {first}: {reason}")
+    for clip in prepared.clips:
+        if clip.clip_id in failed:
+            clip_path(folder, clip).unlink(missing_ok=True)  # of a source that was good before
     rows = [("clip_id", "reason"), *failed.items()]
     atomic.write_text(folder / "failed.tsv", "".join("\t".join(row) + "\n" for row in rows))
     counts = {f"{kind} files written": written}

@@ -42,7 +42,7 @@ def run(config: Config) -> StageResult:
         DataError: If there is no input, or none of it could be recognised.
     """
     settings = config.run
-    recognizer = load_recognizer(read_checkpoint(checkpoint_path(config, settings.checkpoint)))
+    recognizer = load_recognizer(read_checkpoint(checkpoint_path(config, settings.checkpoint)), config.trainer)
     recognizer.language_index(settings.language)  # a wrong one is said before the work begins
     paths = _inputs(Path(settings.input))
     if settings.overlay:

@@ -1,12 +1,16 @@
 """Annotation -> manifest.tsv: which clips there are, what they show, and which split they are in."""
 
+import json
 import logging
+from pathlib import Path
+from typing import Any
 
 from sign_recog.config import Config
 from sign_recog.corpora.base import Corpus
 from sign_recog.corpora.check import content_hashes
 from sign_recog.corpora.splits import divide, gloss_coverage, leakage, select_categories, select_glosses
 from sign_recog.data.vocabulary import Vocabulary
+from sign_recog.errors import DataError
 from sign_recog.stages import StageResult
 from sign_recog.stages.build import build
 from sign_recog.stages.given import write_given
@@ -25,6 +29,7 @@ def run(config: Config) -> StageResult:
         DataError: If the annotation is not what it should be, or val or test hold a gloss that train lacks.
     """
     data, folder = config.data, corpus_dir(config)
+    _refuse_another_corpus(corpus_root(config), plain(data))
     corpus: Corpus = build(data.corpus, out_dir=corpus_root(config))
     clips = select_categories(corpus.clips, data.categories, corpus.category_ids)
     clips = select_glosses(clips, data.glosses, data.exclude_glosses, corpus.gloss_ids)
@@ -74,3 +79,25 @@ def _split_table(clips: list[Clip]) -> dict[str, dict[str, int]]:
         signers, glosses = ({getattr(clip, name) for clip in own} - {""} for name in ("signer", "gloss"))
         table[split] = {"clips": len(own), "signers": len(signers), "glosses": len(glosses)}
     return table
+
+
+def _refuse_another_corpus(root: Path, data: dict[str, Any]) -> None:
+    """Files below ``root`` are named by clip alone, so two corpora of one name would replace each other's."""
+    for path in (root / "manifests").glob("*/corpus.json"):
+        before = json.loads(path.read_text(encoding="utf-8"))["settings"]["corpus"]
+        now = data["corpus"]
+        differing = [k for k in ("_target_", *_SOURCES) if _folder(before.get(k)) != _folder(now.get(k))]
+        if differing:
+            key = differing[0]
+            raise DataError(
+                f"{root} was made from another corpus: data.corpus.{key} was {before.get(key)}, is "
+                f"{now.get(key)}. Give this one a name of its own, data.name=NAME, or delete the folder."
+            )
+
+
+_SOURCES = ("source", "sources", "members")  # settings of a reader that say which corpus it is
+
+
+def _folder(source: Any) -> Any:
+    """Several tables of one folder may describe the same clips."""
+    return str(Path(source).parent) if isinstance(source, str) and Path(source).suffix else source

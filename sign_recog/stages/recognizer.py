@@ -8,12 +8,14 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from sign_recog.config.trainer import TrainerConfig
 from sign_recog.data.datasets import pad, padding_mask
 from sign_recog.data.readers import Reader
 from sign_recog.data.vocabulary import Vocabulary
 from sign_recog.errors import CheckpointError
 from sign_recog.stages.build import build, stored_reader
 from sign_recog.storage.checkpoint import Checkpoint
+from sign_recog.training.precision import check_accelerator
 
 _STEPS = {"spatial": "embed_frames", "temporal": "encode", "cls": "embed"}  # embedding -> the networks' method
 
@@ -90,12 +92,17 @@ class Recognizer:
         return self.network(sequence.to(self.device), mask.to(self.device), *extra)
 
 
-def load_recognizer(checkpoint: Checkpoint) -> Recognizer:
+def load_recognizer(checkpoint: Checkpoint, trainer: TrainerConfig) -> Recognizer:
     """Build the network that ``checkpoint`` describes and load its weights, all of them.
 
+    Args:
+        trainer: Of this command; its ``accelerator`` says where to compute.
+
     Raises:
+        ConfigError: If the machine lacks the accelerator asked for.
         CheckpointError: If the weights do not fit the network the checkpoint describes.
     """
+    check_accelerator(trainer)
     reader = stored_reader(checkpoint.config["modality"])
     vocabulary = Vocabulary(tuple(checkpoint.glosses), tuple(checkpoint.categories), tuple(checkpoint.languages))
     settings = dict(checkpoint.config["model"])
@@ -119,7 +126,7 @@ def load_recognizer(checkpoint: Checkpoint) -> Recognizer:
             f"{checkpoint.path}: reads {checkpoint.input_dim} values a frame, but its modality settings make "
             f"{reader.input_dim}. It was made by another version of this program; train again."
         )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
     return Recognizer(checkpoint, network.to(device).eval(), reader, vocabulary, device)
 
 

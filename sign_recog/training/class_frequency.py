@@ -27,13 +27,15 @@ def class_weights(counts: Tensor, kind: ClassWeights) -> Tensor | None:
     """The weight of each class in the loss, (num_classes,) float32; None where all weigh the same.
 
     ``balanced`` is n / (classes * n_c): all classes together weigh as much as each other. ``sqrt`` is its square
-    root, half-way (as a logarithm) to no weights.
+    root, half-way (as a logarithm) to no weights. Both are scaled so that the train clips weigh 1 on average.
     """
     if kind is ClassWeights.none:
         return None
     counts = counts.clamp(min=1).float()
-    balanced = counts.sum() / (len(counts) * counts)
-    return balanced if kind is ClassWeights.balanced else balanced.sqrt()
+    weights = counts.sum() / (len(counts) * counts)
+    if kind is ClassWeights.sqrt:
+        weights = weights.sqrt()
+    return weights * counts.sum() / (weights * counts).sum()
 
 
 def set_bias_prior(output_layers: Mapping[str, nn.Linear], counts: Mapping[str, Tensor]) -> None:

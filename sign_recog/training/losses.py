@@ -19,9 +19,11 @@ class ClassLoss(nn.Module):
 
     With p the softmax, y the label, K classes, smoothed labels q = (1 - e) [k = y] + e / K (Szegedy et al. 2016,
     arXiv:1512.00567), class weights w, and gamma of the focal loss (Lin et al. 2017, arXiv:1708.02002), a clip's
-    loss is the sum over k of q_k w_k (1 - p_k)^gamma (-log p_k), and a batch's the sum over its clips divided by
-    the sum of their w_y. For gamma 0 that is :func:`torch.nn.functional.cross_entropy`; without smoothing, Lin's
-    formula. The focus stands inside the sum: before it, it would take the smoothing away from sure clips.
+    loss is the sum over k of q_k w_k (1 - p_k)^gamma (-log p_k), and a batch's the mean over its clips. So batches add
+    up: the mean over batches of equal size is the mean over their clips, which torch's division by the sum of the
+    clips' weights is not. For gamma 0 a clip's loss is that of :func:`torch.nn.functional.cross_entropy`; without
+    smoothing, Lin's formula. The focus stands inside the sum: before it, it would take the smoothing away from sure
+    clips.
 
     Args:
         weights: (K,) of each class; None = all 1.
@@ -39,18 +41,21 @@ class ClassLoss(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Shapes as above."""
+        counted = labels != NO_CATEGORY
         if self.focal_gamma == 0:
-            return F.cross_entropy(
-                logits, labels, self.weights, ignore_index=NO_CATEGORY, label_smoothing=self.label_smoothing
+            smoothing = self.label_smoothing
+            clips = F.cross_entropy(
+                logits, labels, self.weights, ignore_index=NO_CATEGORY, label_smoothing=smoothing, reduction="none"
             )
+            return clips.sum() / counted.sum()
         log_p = F.log_softmax(logits, dim=1, dtype=torch.float32)
         terms = -log_p * (-torch.expm1(log_p)).clamp(min=1e-12) ** self.focal_gamma
         weights = torch.ones_like(terms[0]) if self.weights is None else self.weights
-        terms, counted = terms * weights, labels != NO_CATEGORY
+        terms = terms * weights
         known = labels.clamp(min=0)
         own = (terms * F.one_hot(known, terms.shape[1])).sum(dim=1)  # a gather's gradient adds up in any order on GPUs
         loss = (1 - self.label_smoothing) * own + self.label_smoothing * terms.mean(dim=1)
-        return (loss * counted).sum() / (weights[known] * counted).sum()
+        return (loss * counted).sum() / counted.sum()
 
 
 class SignLoss(nn.Module):

@@ -77,6 +77,14 @@ def test_augmentations_need_an_origin_on_the_body():
     check_command(["modality.normalization=image", "augment=features"], cli.CONF_DIR)
 
 
+def test_features_that_are_no_points_cannot_be_turned():
+    """Training ended in an IndexError at its first batch."""
+    turned = ("modality=features", "extractor=inception_v3")
+    turned += ("+augment.turn={_target_:sign_recog.landmarks.augment.Affine,degrees:9}",)
+    assert "augmentations turn or stretch points: turn. Use augment=features" in message(*turned)
+    check_command([*turned, "modality.point_size=2"], cli.CONF_DIR)
+
+
 def test_keypoints_need_an_extractor_of_keypoints():
     assert "Use extractor=mediapipe_holistic, or modality=features" in message("extractor=inception_v3")
 

@@ -61,7 +61,7 @@ def test_s0_multilingual_labels_need_no_offsets(members, tmp_path):
     assert metrics["scores"]["num_glosses"] == 6 and metrics["scores"]["num_clips"] == 6
     assert {name: row["num_clips"] for name, row in metrics["groups"]["language"].items()} == {"ngt": 3, "vgt": 3}
     # The same clip gets other logits in another language.
-    network = load_recognizer(trained).network
+    network = load_recognizer(trained, config.trainer).network
     sequence, padding_mask = torch.rand(1, 9, trained.input_dim), torch.zeros(1, 9, dtype=torch.bool)
     device = next(network.parameters()).device
     with torch.no_grad():

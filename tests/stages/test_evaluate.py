@@ -260,3 +260,15 @@ def test_a_checkpoint_names_the_extractor_of_its_files(trained, tmp_path):
         trained("run=evaluate", f"run.checkpoint={path}", "modality=features", "extractor=inception_v3", "augment=none")
     )
     assert metrics(own)["scores"]["num_clips"] == 3
+
+
+def test_scores_on_another_corpus_do_not_replace_the_runs_own(trained, tmp_path):
+    own = trained("run=evaluate", *TRAIN)
+    stages.run(own)
+    before = metrics(own)
+    prepared = next((tmp_path / "data/tiny/manifests").iterdir())
+    shutil.copytree(tmp_path / "data/tiny", tmp_path / "data/other")
+    other = tmp_path / "data/other/manifests" / prepared.name
+    stages.run(trained("run=evaluate", *TRAIN, f"run.corpus={other}"))
+    assert metrics(own) == before
+    assert metrics(own, "on_other/test")["data"]["manifest"] == str(other / "manifest.tsv")

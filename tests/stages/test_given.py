@@ -51,6 +51,14 @@ def test_one_bad_clip_is_recorded_and_the_others_are_written(prepared):
     assert "b/c\tb/c: is torn." in (prepared.features_dir("any") / "failed.tsv").read_text()
 
 
+def test_a_source_that_is_bad_now_leaves_no_file_of_before(prepared):
+    """The file stayed, and was trained on as if it were the source's."""
+    write_given(corpus(), prepared)
+    write_given(corpus(bad=("b/c",)), prepared)
+    folder = prepared.features_dir("any")
+    assert not (folder / "b/c.npz").exists() and (folder / "a.npz").exists()
+
+
 def test_nothing_readable_is_an_error(prepared):
     with pytest.raises(DataError, match="None of 3 clips has readable features"):
         write_given(corpus(bad=("a", "b/c", "d")), prepared)

@@ -99,7 +99,7 @@ def test_batch_mates_and_padding_do_not_change_an_answer(trained, tmp_path):
     from sign_recog.storage.checkpoint import read_checkpoint
 
     config = trained("run=classify", *FEW)
-    own = load_recognizer(read_checkpoint(Path(config.paths.run_dir) / "checkpoints" / "best.ckpt"))
+    own = load_recognizer(read_checkpoint(Path(config.paths.run_dir) / "checkpoints" / "best.ckpt"), config.trainer)
     folder = tmp_path / "data/tiny/keypoints/mediapipe_holistic"
     short, long = sorted((own.reader.read(folder / f"up/{i}.npz") for i in (0, 1, 2)), key=len)[::2]
     alone, beside = pad([short]), pad([short, np.tile(long, (3, 1))])
@@ -126,7 +126,7 @@ def test_s0_embeddings_have_right_axes_for_every_network(model, tmp_path):
     settings = ("data=manifest", "data.source=unused", "modality=features", "augment=none")
     config = load_config(*settings, f"model={model}", *SMALL[model])
     path = write_untrained(tmp_path / "a.ckpt", config, input_dim=7, glosses="abcde", categories="xy")
-    recognizer = load_recognizer(read_checkpoint(path))
+    recognizer = load_recognizer(read_checkpoint(path), config.trainer)
     rng = np.random.default_rng(0)
     clips = [rng.normal(size=(length, 7)).astype(np.float32) for length in (5, 16, 1)]
 
@@ -291,3 +291,15 @@ def test_videos_go_straight_to_a_network_over_frames(tiny, tmp_path):
     assert "this network reads videos" in (tmp_path / "out/failed.tsv").read_text()
     shapes = [np.load(tmp_path / f"out/{n}.spatial.npy").shape for n in (3, 12)]
     assert shapes == [(2, 16), (4, 16)]  # every second frame, at most 4
+
+
+def test_where_to_compute_is_a_setting(trained, monkeypatch):
+    """The GPU was taken whenever there was one."""
+    checkpoint = Path(trained("run=classify", *FEW).paths.run_dir) / "checkpoints" / "best.ckpt"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    config = load_config("run=evaluate", "trainer.accelerator=cpu")
+    assert load_recognizer(read_checkpoint(checkpoint), config.trainer).device == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=r"trainer\.accelerator=gpu, but torch finds none"):
+        load_recognizer(read_checkpoint(checkpoint), load_config("run=evaluate", "trainer.accelerator=gpu").trainer)

@@ -130,3 +130,14 @@ def test_a_selection_of_categories(tmp_path):
     assert {c.category for c in clips} == {category} and 0 < len(clips) < len(before)
     with pytest.raises(DataError, match=r"Correct data.categories"):
         stages.run(load_config(*small, "data.categories=[none]"))
+
+
+def test_two_corpora_do_not_share_a_name(originals, tmp_path):
+    shares = ("data.split.strategy=random", "data.split.val_share=0.25", "data.split.test_share=0.25")
+    stages.run(prepare(originals, tmp_path, *shares))
+    stages.run(prepare(originals, tmp_path, *shares, "data.split.seed=2"))
+    (tmp_path / "moved").symlink_to(originals)
+    with pytest.raises(
+        DataError, match=r"was made from another corpus: data.corpus.source was .* Give this one a name"
+    ):
+        stages.run(prepare(tmp_path / "moved", tmp_path, *shares))

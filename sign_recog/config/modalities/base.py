@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from omegaconf import MISSING
 
+from sign_recog.landmarks import augment
+
 if TYPE_CHECKING:
     from sign_recog.config.schema import Config
 
@@ -22,3 +24,13 @@ class ModalityConfig:
     def contradictions(self, config: "Config") -> list[str]:
         """What does not go together with the other sections."""
         return []
+
+
+def spatial_augmentations(config: "Config") -> list[str]:
+    """Those of the group ``augment`` that turn or stretch points about 0, as the middle of the body."""
+    found = []
+    for name, node in config.augment.items():
+        module, _, kind = node["_target_"].rpartition(".")
+        if module == augment.__name__ and getattr(augment, kind).about_origin:
+            found.append(name)
+    return found

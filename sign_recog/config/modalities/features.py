@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from omegaconf import MISSING
 
-from sign_recog.config.modalities.base import ModalityConfig
+from sign_recog.config.modalities.base import ModalityConfig, spatial_augmentations
+
+if TYPE_CHECKING:
+    from sign_recog.config.schema import Config
 
 
 class FeatureScaling(str, Enum):
@@ -26,3 +30,12 @@ class FeaturesModality(ModalityConfig):
         if self.point_size < 1:
             return [f"modality.point_size={self.point_size} must be at least 1. Use 1 where values are no points."]
         return []
+
+    def contradictions(self, config: "Config") -> list[str]:
+        spatial = spatial_augmentations(config)
+        if self.point_size > 1 or not spatial:
+            return []
+        return [
+            "modality.point_size=1 says that the features are no points, and these augmentations turn or stretch "
+            f"points: {', '.join(spatial)}. Use augment=features or augment=none, or give modality.point_size=3."
+        ]

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from omegaconf import MISSING
 
-from sign_recog.config.modalities.base import ModalityConfig
+from sign_recog.config.modalities.base import ModalityConfig, spatial_augmentations
 from sign_recog.errors import ConfigError
-from sign_recog.landmarks import augment
 from sign_recog.landmarks.layout import get_layout
 
 if TYPE_CHECKING:
@@ -62,14 +61,12 @@ class KeypointsModality(ModalityConfig):
 
     def contradictions(self, config: "Config") -> list[str]:
         found = []
-        if self.normalization is Normalization.image:
-            spatial = [name for name, node in config.augment.items() if _about_origin(node["_target_"])]
-            if spatial:
-                found.append(
-                    "modality.normalization=image puts 0 into the image's corner, and these augmentations take it for "
-                    f"the middle of the body: {', '.join(spatial)}. Use augment=none or augment=features, or "
-                    "modality.normalization=neck."
-                )
+        if self.normalization is Normalization.image and (spatial := spatial_augmentations(config)):
+            found.append(
+                "modality.normalization=image puts 0 into the image's corner, and these augmentations take it for "
+                f"the middle of the body: {', '.join(spatial)}. Use augment=none or augment=features, or "
+                "modality.normalization=neck."
+            )
         if "layout" not in config.extractor:
             return [
                 *found,
@@ -81,9 +78,3 @@ class KeypointsModality(ModalityConfig):
         except ConfigError as error:
             found.append(f"modality.layout={self.layout}: {error}")
         return found
-
-
-def _about_origin(target: str) -> bool:
-    """Whether the augmentation called ``target`` needs normalised coordinates."""
-    module, _, name = target.rpartition(".")
-    return module == augment.__name__ and getattr(augment, name).about_origin

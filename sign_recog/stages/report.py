@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import OmegaConf
 
@@ -24,7 +24,7 @@ from sign_recog.evaluation.report import (
 from sign_recog.evaluation.runs import find_runs
 from sign_recog.evaluation.strips import skeleton_strip
 from sign_recog.stages import StageResult
-from sign_recog.stages.run_folder import extractor_name, read_quality, run_dir
+from sign_recog.stages.run_folder import extractor_name, read_extraction, read_quality, run_dir, stored_extractor
 from sign_recog.storage import atomic
 from sign_recog.storage.corpus import PreparedCorpus, open_corpus
 from sign_recog.storage.sequences import read_keypoints
@@ -53,7 +53,8 @@ def _report_run(config: Config, folder: Path) -> StageResult:
     metrics = json.loads(path.read_text(encoding="utf-8"))
     corpus, notes = _corpus(Path(metrics["data"]["manifest"]).parent)
     info = corpus.info if corpus else {"splits": {}, "leakage": [], "notes": [], "warnings": []}
-    quality = read_quality(corpus.keypoints_dir(extractor_name(config))) if corpus else None
+    extractor = _extractor(folder, config)
+    quality = read_quality(corpus.keypoints_dir(extractor)) if corpus else None
     report = RunReport(
         title=f"{metrics['run']['name']}, seed {metrics['run']['seed']}",
         split=metrics["split"],
@@ -64,14 +65,27 @@ def _report_run(config: Config, folder: Path) -> StageResult:
         config_yaml=_text(folder / "config.yaml"),
         provenance=metrics["provenance"],
         figures=_figures(folder, metrics),
-        examples=_examples(metrics, corpus, extractor_name(config)),
+        examples=_examples(metrics, corpus, extractor),
         extraction=quality["rows"] if quality else [],
         groups=metrics["groups"],
         other_scores=_other_scores(folder),
-        notes=[*notes, *_training_notes(folder), *info["notes"]],
+        notes=[*notes, *_training_notes(folder), *_weights_notes(corpus, extractor), *info["notes"]],
         warnings=[w for w in info["warnings"] if w not in info["leakage"]],
     )
     return _write(folder, build_run_report(report), report.to_json(), _headline(metrics["scores"]))
+
+
+def _extractor(folder: Path, config: Config) -> str:
+    """The run's own extractor, whatever the command at hand names."""
+    path = folder / "config.yaml"
+    return stored_extractor(cast(dict[str, Any], OmegaConf.load(path))) if path.exists() else extractor_name(config)
+
+
+def _weights_notes(corpus: PreparedCorpus | None, extractor: str) -> list[str]:
+    """That the features are those of a network that was never trained."""
+    extraction = read_extraction(corpus.features_dir(extractor)) if corpus else None
+    weights = str((extraction or {}).get("weights", ""))
+    return [f"Features of {extractor}: weights {weights}."] if weights.startswith("random") else []
 
 
 def _headline(scores: dict[str, Any]) -> dict[str, Any]:

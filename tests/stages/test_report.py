@@ -24,6 +24,23 @@ def test_a_runs_page_holds_its_scores_and_data(tiny):
     assert "<script src" not in page and 'src="http' not in page and page.count("data:image/png;base64,") >= 4
 
 
+def test_features_of_random_weights_are_named_on_the_page(tiny, tmp_path):
+    from sign_recog.storage import atomic
+    from sign_recog.storage.features import FeatureSequence, write_features
+
+    overrides = ("modality=features", "extractor=inception_v3", "trainer.max_epochs=1")
+    folder = tmp_path / "data/tiny/features/inception_v3"
+    tiny(*overrides)  # writes the keypoints, whose names the features take
+    for path in (tmp_path / "data/tiny/keypoints/mediapipe_holistic").rglob("*.npz"):
+        name = path.relative_to(tmp_path / "data/tiny/keypoints/mediapipe_holistic")
+        write_features(folder / name, FeatureSequence(np.ones((9, 4), np.float32), np.arange(9) * 40))
+    atomic.write_json(folder / "extraction.json", {"weights": "random, not pretrained: for tests"})
+    for stage in ("classify", "evaluate", "report"):
+        stages.run(tiny(f"run={stage}", *overrides))
+    page = (Path(tiny(*overrides).paths.run_dir) / "report.html").read_text()
+    assert "Features of inception_v3: weights random, not pretrained" in page
+
+
 def test_a_sweeps_page_holds_mean_deviation_and_interval(tiny, tmp_path):
     values = []
     for seed in (1, 2, 3):

@@ -316,7 +316,7 @@ def test_stopped_by_hand_it_says_how_to_go_on(tmp_path, name):
     assert "Training was stopped." in output and "the same command goes on from there" in output
     assert "Traceback" not in output
     assert read_checkpoint(tmp_path / "run/checkpoints/last.ckpt").epoch >= 1
-    assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "failed"
+    assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "stopped"
 
 
 def test_training_on_val_too_learns_from_both_and_refuses_a_score_on_val(tiny, caplog):

@@ -1,7 +1,7 @@
 """Changes of where the points are: another camera, another body, another hand."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -136,15 +136,32 @@ class Jitter(Augmentation):
 
     def _change(self, clips: Clips, rng: np.random.Generator) -> Clips:
         for own in self._points():
-            noise = rng.standard_normal(clips.points[:, :, own].shape, dtype=np.float32)
-            noise *= np.float32(self.sigma)
-            clips.points[:, :, own] += noise
+            for clip in clips.points[:, :, own]:
+                clip += np.float32(self.sigma) * _noise(clip.size, rng).reshape(clip.shape)
         return clips
 
     def _points(self) -> list[slice]:
         if self.layout is None or self.parts is None:
             return [slice(None)]
         return [self.layout.parts[part] for part in self.parts]
+
+
+_BANK_SIZE = 2**20
+
+
+@cache
+def _bank() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(_BANK_SIZE, dtype=np.float32)
+
+
+def _noise(count: int, rng: np.random.Generator) -> np.ndarray:
+    """``count`` values of deviation 1: a stretch, from a random place, of a million that are drawn once a process.
+
+    Drawing a batch of features anew, 2048 values a frame, takes as long as a step of a small network.
+    """
+    bank = _bank() if count <= _BANK_SIZE else np.resize(_bank(), count)
+    start = int(rng.integers(len(bank) - count + 1))
+    return bank[start : start + count]
 
 
 def _turned(x: np.ndarray, y: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ are the same to the bit, and a frame costs less.
 """
 
 import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -165,6 +166,8 @@ class HolisticExtractor:
         """Forget the clip before. Restarting a graph gives the same landmarks as building a new one, and is faster."""
         if self._graph is None:
             self._graph = _build_graph(self.layout.has_face, self.options)
+            # A graph that nobody closes keeps its threads, and half of its 200 MB.
+            weakref.finalize(self, self._graph.close).atexit = False
             self._changes = build_changes(self.options.get("sharpen"), self.options.get("background"))
         else:
             self._graph.reset()

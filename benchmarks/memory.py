@@ -18,7 +18,8 @@ GOAL, CLIPS, SIZES = 1.10, 400, (1, 4, 16)
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("SIGN_RECOG_TEST_DATA", ROOT / "../shared/data")).resolve()
 SETTINGS = [
-    "+experiment=webcam_keypoints", "model=gru", "trainer.max_epochs=2", "trainer.num_threads=1",
+    "data=holistic_arrays", "data.name=webcam", f"data.source={DATA}/kp_asl_webcam_multisigner",
+    "data.exclude_glosses=[goodbye]", "model=gru", "trainer.max_epochs=2", "trainer.num_threads=1",
     "trainer.accelerator=cpu",
 ]  # fmt: skip
 

@@ -24,6 +24,13 @@ class Cluster(str, Enum):
     slurm = "slurm"
 
 
+class Crop(str, Enum):
+    """What says where the signer is in the picture."""
+
+    annotation = "annotation"  # the corpus's own boxes
+    pose = "pose"  # the union of the poses that are detected
+
+
 @dataclass
 class PathsConfig:
     """Every folder the project writes. The folder of the user's own videos is ``data.source``."""
@@ -40,6 +47,10 @@ class DataConfig:
     name: str = MISSING  # its folder below paths.data_root
     source: str | None = MISSING  # the user's annotation file or folder
     corpus: Any = MISSING  # the reader: _target_ and its settings
+    video_dir: str | None = MISSING  # for a reader that asks for it
+    clip_size: int | None = MISSING  # pixels; clips are encoded once with this shorter side; null = they are not
+    crop: Crop | None = MISSING  # what encoded clips are cut to; null = the whole picture
+    min_frames: int = MISSING  # shorter clips are left out
     glosses: list[str] | None = MISSING  # keep only these; null = all
     exclude_glosses: list[str] = MISSING
     categories: list[str] | None = MISSING  # keep only glosses of these; null = all
@@ -49,6 +60,15 @@ class DataConfig:
         found = self.split.problems()
         if not self.name or "/" in self.name or self.name.startswith("."):
             found.append(f"data.name={self.name!r} names a folder below paths.data_root. Use a plain name.")
+        if self.clip_size is not None and (self.clip_size < 32 or self.clip_size % 2):
+            found.append(f"data.clip_size={self.clip_size} must be even (H.264, yuv420p) and at least 32, or null.")
+        if self.crop is not None and self.clip_size is None:
+            found.append(
+                f"data.crop={self.crop.value} has no effect on videos that are read as they are. "
+                "Set data.clip_size=256, or data.crop=null."
+            )
+        if self.min_frames < 1:
+            found.append(f"data.min_frames={self.min_frames} must be at least 1.")
         return found
 
 

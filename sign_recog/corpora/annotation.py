@@ -89,7 +89,7 @@ def to_folder(path: str | Path) -> Path:
     """
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder. Check data.source and data.corpus.video_dir.")
+        raise DataError(f"{folder}: no such folder. Check data.source and data.video_dir.")
     return folder
 
 
@@ -153,7 +153,7 @@ def keep_existing(
     folder: Path,
     *,
     what: str = "video",
-    remedy: str = "Set data.corpus.video_dir to the folder that the names in the table start from.",
+    remedy: str = "Set data.video_dir to the folder that the names in the table start from.",
 ) -> tuple[list[Clip], list[str]]:
     """Leave out the clips whose file ``Clip.video`` is not in ``folder``; the note says how many and which.
 

@@ -90,7 +90,7 @@ def read(
     if len(arrays) < len(clips):
         raise DataError(
             f"{folder}: holds .npz files for {len(arrays)} of the {len(clips)} clips and videos for the others. "
-            "Set data.corpus.video_dir to a folder of one kind."
+            "Set data.video_dir to a folder of one kind."
         )
     for clip in clips:
         clip.video = ""

@@ -112,7 +112,7 @@ def test_rows_without_a_video_are_left_out_and_named(tmp_path):
 
 
 def test_no_video_at_all_is_an_error_that_names_the_setting(tmp_path):
-    with pytest.raises(DataError, match=r"none of its 1 videos .* Set data.corpus.video_dir"):
+    with pytest.raises(DataError, match=r"none of its 1 videos .* Set data.video_dir"):
         read_text(tmp_path, "video,gloss\ngone.mp4,A\n")
     with pytest.raises(DataError, match="no such folder"):
         read_text(tmp_path, "video,gloss\na.mp4,A\n", settings={"video_dir": str(tmp_path / "nowhere")})

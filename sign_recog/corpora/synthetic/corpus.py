@@ -20,7 +20,7 @@ from sign_recog.corpora.base import Corpus
 from sign_recog.corpora.synthetic.motion import Motion, perform
 from sign_recog.corpora.synthetic.render import Renderer
 from sign_recog.corpora.synthetic.signer import Signer, draw_signer
-from sign_recog.corpora.synthetic.signs import Sign, build_lexicon, sign_at
+from sign_recog.corpora.synthetic.signs import LEXICONS, Sign, build_lexicon
 from sign_recog.errors import ConfigError, DataError
 from sign_recog.landmarks.layout import get_layout
 from sign_recog.opencv import require_opencv
@@ -42,6 +42,7 @@ class _Take:
     sign_number: int
     take: int
     image_size: int
+    lexicon: str = "varied"
 
     @property
     def signer(self) -> Signer:
@@ -52,7 +53,7 @@ class _Take:
 
     @property
     def sign(self) -> Sign:
-        return sign_at(self.sign_number)
+        return LEXICONS[self.lexicon][0](self.sign_number)
 
     @property
     def clip_id(self) -> str:
@@ -76,6 +77,7 @@ def read(
     takes_per_gloss: int,
     image_size: int,
     seed: int,
+    lexicon: str = "varied",
     num_workers: int | None = None,
 ) -> Corpus:
     """Render the corpus into ``out_dir`` and return its clips.
@@ -87,11 +89,13 @@ def read(
     Args:
         source: Must be None: nothing is read.
         out_dir: Where the corpus goes.
-        num_glosses: Size of the lexicon, at most 630.
+        num_glosses: Size of the lexicon.
         num_signers: Signers in train, val and test; no signer is in two splits.
         takes_per_gloss: Clips of each gloss by each signer.
         image_size: Width and height of the clips in pixels.
         seed: Other seeds give other signers and takes of the same glosses.
+        lexicon: ``varied``, 630 signs whose neighbours differ in everything, or ``ordered``, 180 signs in pairs that
+            only the order of movement tells apart (:mod:`sign_recog.corpora.synthetic.signs`).
         num_workers: Processes that render; 0 = none but this one, None = one a core.
 
     Raises:
@@ -105,9 +109,9 @@ def read(
         seed=seed,
         num_workers=num_workers,
     )
-    num_signs = len(build_lexicon(num_glosses))
+    num_signs = len(build_lexicon(num_glosses, lexicon))
     takes = [
-        _Take(seed, split, signer_number, sign_number, take, image_size)
+        _Take(seed, split, signer_number, sign_number, take, image_size, lexicon)
         for split in SPLITS
         for signer_number in range(num_signers.get(split, 0))
         for sign_number in range(num_signs)

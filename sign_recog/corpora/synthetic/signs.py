@@ -149,24 +149,60 @@ _KINDS: tuple[tuple, ...] = (HANDSHAPES, PLACES, MOVEMENTS, (1, 2))
 MAX_GLOSSES = math.prod(map(len, _KINDS))
 
 
-def build_lexicon(num_glosses: int) -> list[Sign]:
-    """Return the first ``num_glosses`` signs; a larger lexicon begins with the smaller one.
+def _backwards(movement: Movement, name: str) -> Movement:
+    return Movement(name, lambda phase: movement.path(1 - phase), turn=lambda phase: movement.turn(1 - phase))
+
+
+_BY_NAME = {movement.name: movement for movement in MOVEMENTS}
+# A movement and the same backwards: the hand is seen at the same places, in the opposite order.
+ORDERED_PAIRS = tuple(
+    (_BY_NAME[there], _backwards(_BY_NAME[there], back))
+    for there, back in (("lift", "drop"), ("sweep", "return"), ("circle", "counter"))
+)
+_ORDERED_KINDS: tuple[tuple, ...] = (HANDSHAPES, PLACES, ORDERED_PAIRS, (1, 2))
+MAX_ORDERED = 2 * math.lcm(*map(len, _ORDERED_KINDS))
+
+
+def varied_sign(number: int) -> Sign:
+    """Return a sign of the lexicon ``varied``.
 
     Sign number k takes the k-th handshape, place, movement and number of hands, each counted round and round. As
     there are 9, 5, 7 and 2 of them, and these share no divisor, the first 630 signs all differ (Chinese remainder
     theorem), and neighbours differ in everything.
-
-    Raises:
-        ConfigError: If there are not that many signs.
     """
-    if not 1 <= num_glosses <= MAX_GLOSSES:
-        raise ConfigError(
-            f"data.corpus.num_glosses={num_glosses} is not between 1 and {MAX_GLOSSES}. Choose fewer signs."
-        )
-    return [sign_at(number) for number in range(num_glosses)]
-
-
-def sign_at(number: int) -> Sign:
-    """Return the sign with this number in every lexicon that is large enough; see :func:`build_lexicon`."""
     handshape, place, movement, num_hands = (kind[number % len(kind)] for kind in _KINDS)
     return Sign(handshape, place, movement, num_hands)
+
+
+def ordered_sign(number: int) -> Sign:
+    """Return a sign of the lexicon ``ordered``: pairs that only the order of movement tells apart.
+
+    Signs 2 k and 2 k + 1 share handshape, place and hands; one does backwards what the other does. A network that
+    sees a bag of frames gets at most one of the two right.
+    """
+    handshape, place, pair, num_hands = (kind[number // 2 % len(kind)] for kind in _ORDERED_KINDS)
+    return Sign(handshape, place, pair[number % 2], num_hands)
+
+
+# Name -> its signs by number, and how many there are.
+LEXICONS: dict[str, tuple[Callable[[int], Sign], int]] = {
+    "varied": (varied_sign, MAX_GLOSSES),
+    "ordered": (ordered_sign, MAX_ORDERED),
+}
+
+
+def build_lexicon(num_glosses: int, lexicon: str = "varied") -> list[Sign]:
+    """Return the first ``num_glosses`` signs of a lexicon; a larger one begins with the smaller one.
+
+    Raises:
+        ConfigError: If there is no such lexicon, or it has not that many signs.
+    """
+    if lexicon not in LEXICONS:
+        raise ConfigError(f"data.corpus.lexicon={lexicon} is none of {', '.join(LEXICONS)}.")
+    sign_at, most = LEXICONS[lexicon]
+    if not 1 <= num_glosses <= most:
+        raise ConfigError(
+            f"data.corpus.num_glosses={num_glosses} is not between 1 and {most}, which the lexicon {lexicon} has. "
+            "Choose fewer signs."
+        )
+    return [sign_at(number) for number in range(num_glosses)]

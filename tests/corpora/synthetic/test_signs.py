@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sign_recog.corpora.synthetic.signs import MAX_GLOSSES, MOVEMENTS, build_lexicon, ease
+from sign_recog.corpora.synthetic.signs import MAX_GLOSSES, MAX_ORDERED, MOVEMENTS, build_lexicon, ease
 from sign_recog.errors import ConfigError
 
 
@@ -40,6 +40,21 @@ def test_category_can_be_told_from_the_place_and_holds_several_glosses():
 def test_impossible_lexicons_are_refused(num_glosses):
     with pytest.raises(ConfigError, match=f"num_glosses={num_glosses}"):
         build_lexicon(num_glosses)
+
+
+def test_ordered_signs_come_in_pairs_that_show_the_same_places_in_the_opposite_order():
+    lexicon = build_lexicon(MAX_ORDERED, "ordered")
+    assert len({sign.gloss for sign in lexicon}) == MAX_ORDERED == 180
+    phase = np.linspace(0, 1, 50)
+    for there, back in zip(lexicon[::2], lexicon[1::2], strict=True):
+        assert (there.handshape, there.place, there.num_hands) == (back.handshape, back.place, back.num_hands)
+        assert there.movement.path(phase)[::-1] == pytest.approx(back.movement.path(phase))
+        assert np.abs(there.movement.path(phase) - back.movement.path(phase)).max() > 0.2
+
+
+def test_an_unknown_lexicon_is_refused():
+    with pytest.raises(ConfigError, match="lexicon=asl is none of varied, ordered"):
+        build_lexicon(10, "asl")
 
 
 @pytest.mark.parametrize("movement", MOVEMENTS, ids=lambda movement: movement.name)

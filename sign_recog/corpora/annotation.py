@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from sign_recog.corpora.base import LeftOut
 from sign_recog.errors import DataError
 from sign_recog.storage.manifest import COLUMNS, Clip, check_clip_id, inside, listing
 
@@ -154,7 +155,7 @@ def keep_existing(
     *,
     what: str = "video",
     remedy: str = "Set data.video_dir to the folder that the names in the table start from.",
-) -> tuple[list[Clip], list[str]]:
+) -> tuple[list[Clip], list[LeftOut], list[str]]:
     """Leave out the clips whose file ``Clip.video`` is not in ``folder``; the note says how many and which.
 
     Args:
@@ -166,10 +167,11 @@ def keep_existing(
     """
     missing = [clip.video for clip in clips if not (folder / clip.video).is_file()]
     if not missing:
-        return clips, []
+        return clips, [], []
     first = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
     if len(missing) == len(clips):
         raise DataError(f"{path}: none of its {len(clips)} {what}s is in {folder} (looked for {first}). {remedy}")
     absent = set(missing)
     note = f"{len(missing)} of {len(clips)} clips are left out: their {what} is not in {folder} ({first})."
-    return [clip for clip in clips if clip.video not in absent], [note]
+    left_out = [LeftOut(clip, f"missing {what}", clip.video) for clip in clips if clip.video in absent]
+    return [clip for clip in clips if clip.video not in absent], left_out, [note]

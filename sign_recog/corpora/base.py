@@ -9,9 +9,23 @@ from sign_recog.storage.manifest import Clip
 from sign_recog.storage.sequences import KeypointSequence
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """An annotated clip that cannot be used.
+
+    Attributes:
+        reason: The sort of trouble, a few words that other clips share: what the table of coverage counts.
+        detail: What is wrong with this one; empty where the reason says it all.
+    """
+
+    clip: Clip
+    reason: str
+    detail: str = ""
+
+
 @dataclass
 class Corpus:
-    """The clips of a corpus, and where their data are.
+    """The clips of a corpus, and where its data are.
 
     A reader is a function ``read(source, out_dir, **settings) -> Corpus`` named by ``data.corpus._target_``.
 
@@ -23,6 +37,8 @@ class Corpus:
         gloss_ids, category_ids: Number -> name, where the annotation numbers its labels; data.glosses and
             data.categories may then name either, and a name wins over a number.
         notes: What the user should know, one sentence each (an assumption made, rows left out).
+        left_out: Annotated clips that are not among ``clips``, one reason each; None = the reader does not look.
+        num_frames: clip_id -> frames in its span, where the reader has counted them.
     """
 
     clips: list[Clip]
@@ -32,3 +48,5 @@ class Corpus:
     gloss_ids: dict[str, str] = field(default_factory=dict)
     category_ids: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    left_out: list[LeftOut] | None = None
+    num_frames: dict[str, int] = field(default_factory=dict)

@@ -82,9 +82,10 @@ def read(
             extra=extra_columns(row, _USED),
         )
 
-    clips, notes = keep_existing(table, rows_to_clips(table, rows, row_to_clip), folder)
+    clips, left_out, notes = keep_existing(table, rows_to_clips(table, rows, row_to_clip), folder)
     arrays = {clip.clip_id: folder / clip.video for clip in clips if clip.video.lower().endswith(".npz")}
     corpus = Corpus(clips, folder, gloss_ids=names.glosses, category_ids=names.categories, notes=notes)
+    corpus.left_out = left_out
     if not arrays:
         return corpus
     if len(arrays) < len(clips):

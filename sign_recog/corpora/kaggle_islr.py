@@ -44,12 +44,13 @@ def read(source: str, out_dir: Path, *, width: int, height: int, fps: float) -> 
     if table.is_file() or path.suffix == ".csv":
         rows = read_table(table, required=_USED)
         clips = rows_to_clips(table, rows, lambda row: _clip(row, folder))
-        clips, notes = keep_existing(table, clips, folder, what="file", remedy=_REMEDY)
+        clips, left_out, notes = keep_existing(table, clips, folder, what="file", remedy=_REMEDY)
     else:
         names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.parquet"))]
         if not names:
             raise DataError(f"{folder}: holds neither train.csv nor .parquet files. {_REMEDY}")
         clips = [Clip(to_clip_id(without_suffix(name, (".parquet",))), name, split="test") for name in names]
+        left_out = None
         notes = ["There is no train.csv, so the clips have no label: they can be predicted and converted."]
     files = {clip.clip_id: folder / clip.video for clip in clips}
     for clip in clips:
@@ -58,7 +59,7 @@ def read(source: str, out_dir: Path, *, width: int, height: int, fps: float) -> 
         f"The files do not say the camera's size and speed: {width}x{height} pixels and {fps:g} fps are assumed."
     )
     read_file = partial(kaggle_islr.read, width=width, height=height, fps=fps)
-    return Corpus(clips, keypoints=partial(_keypoints, read_file, files), notes=notes)
+    return Corpus(clips, keypoints=partial(_keypoints, read_file, files), notes=notes, left_out=left_out)
 
 
 def _clip(row: dict[str, str], folder: Path) -> Clip:

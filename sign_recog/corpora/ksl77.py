@@ -28,8 +28,8 @@ def read(source: str, out_dir: Path) -> Corpus:
     table = to_table(source, "labels.csv")
     rows = read_table(table, required=_USED)
     root = table.parent
-    clips, notes = keep_existing(table, rows_to_clips(table, rows, lambda row: _clip(row, root)), root)
-    return Corpus(clips, root, notes=notes)
+    clips, left_out, notes = keep_existing(table, rows_to_clips(table, rows, lambda row: _clip(row, root)), root)
+    return Corpus(clips, root, notes=notes, left_out=left_out)
 
 
 def _clip(row: dict[str, str], root: Path) -> Clip:

@@ -39,6 +39,11 @@ class FileKind:
         )
 
     @property
+    def folder_setting(self) -> str:
+        """The setting of the folder that the table's names start from."""
+        return "data.video_dir" if self.name == "video" else f"data.corpus.{self.name}_dir"
+
+    @property
     def example(self) -> str:
         return ".mp4" if ".mp4" in self.suffixes else self.suffixes[0]
 
@@ -88,7 +93,7 @@ def read_files(
     if path.is_dir():
         if folder is not None or any(theirs != kind.column for theirs in renamed.values()):
             raise ConfigError(
-                f"data.source={path} is a folder, so data.corpus.columns and {kind.name}_dir have no effect."
+                f"data.source={path} is a folder, so data.corpus.columns and {kind.folder_setting} have no effect."
             )
         return _read_folder(path, kind)
     return _read_table(path, to_folder(folder or path.parent), renamed, kind, _SECONDS[time_unit])
@@ -114,9 +119,9 @@ def _read_table(path: Path, folder: Path, columns: dict[str, str], kind: FileKin
     clips = rows_to_clips(path, rows, lambda row: _row_to_clip(row, folder, present, several, kind, unit_s))
     if "video" not in present:
         return Corpus(clips, notes=[f"{path.name} names no {kind.name}s."])
-    remedy = f"Set data.corpus.{kind.name}_dir to the folder that the names in the table start from."
-    clips, notes = keep_existing(path, clips, folder, what=kind.name, remedy=remedy)
-    return Corpus(clips, folder, notes=notes)
+    remedy = f"Set {kind.folder_setting} to the folder that the names in the table start from."
+    clips, left_out, notes = keep_existing(path, clips, folder, what=kind.name, remedy=remedy)
+    return Corpus(clips, folder, notes=notes, left_out=left_out)
 
 
 def _row_to_clip(

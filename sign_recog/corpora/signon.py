@@ -46,12 +46,12 @@ def read(source: str, out_dir: Path, *, keypoints: bool | None, width: int, heig
     if keypoints is None:
         keypoints = array_dir.is_dir() and not any((video_dir / clip.video).is_file() for clip in clips)
     if not keypoints:
-        clips, notes = keep_existing(table, clips, video_dir, what="video", remedy=_REMEDY)
-        return Corpus(clips, video_dir, notes=notes)
+        clips, left_out, notes = keep_existing(table, clips, video_dir, what="video", remedy=_REMEDY)
+        return Corpus(clips, video_dir, notes=notes, left_out=left_out)
     videos = {clip.clip_id: clip.video for clip in clips}
     for clip in clips:
         clip.video = f"{without_video_suffix(clip.video)}.npy"
-    clips, notes = keep_existing(table, clips, array_dir, what="keypoint file", remedy=_REMEDY)
+    clips, left_out, notes = keep_existing(table, clips, array_dir, what="keypoint file", remedy=_REMEDY)
     arrays = {clip.clip_id: array_dir / clip.video for clip in clips}
     beside = {name: video_dir / videos[name] for name in arrays if (video_dir / videos[name]).is_file()}
     for clip in clips:
@@ -62,7 +62,7 @@ def read(source: str, out_dir: Path, *, keypoints: bool | None, width: int, heig
             f"for the {len(clips) - len(beside)} clips without a video beside them."
         )
     read_file = partial(signon.read, width=width, height=height, fps=fps)
-    return Corpus(clips, keypoints=partial(_keypoints, read_file, arrays, beside), notes=notes)
+    return Corpus(clips, keypoints=partial(_keypoints, read_file, arrays, beside), notes=notes, left_out=left_out)
 
 
 def _clip(row: dict[str, str], video_dir: Path) -> Clip:

@@ -2,19 +2,32 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sign_recog.config import Config
-from sign_recog.corpora.base import Corpus
+from sign_recog.config.schema import DataConfig
+from sign_recog.config.split import SplitStrategy
+from sign_recog.console import print_table
+from sign_recog.corpora.base import Corpus, LeftOut
 from sign_recog.corpora.check import content_hashes
-from sign_recog.corpora.splits import divide, gloss_coverage, leakage, select_categories, select_glosses
+from sign_recog.corpora.coverage import (
+    choose,
+    coverage,
+    coverage_lines,
+    leave_out_short,
+    without_train_clips,
+    write_left_out,
+)
+from sign_recog.corpora.splits import divide, gloss_coverage, leakage
 from sign_recog.data.vocabulary import Vocabulary
-from sign_recog.errors import DataError
+from sign_recog.errors import ConfigError, DataError
 from sign_recog.stages import StageResult
 from sign_recog.stages.build import build
 from sign_recog.stages.given import write_given
 from sign_recog.stages.run_folder import corpus_dir, corpus_root, plain
+from sign_recog.stages.small_clips import SmallClips, make_small_clips
 from sign_recog.storage import atomic
 from sign_recog.storage.corpus import PreparedCorpus, corpus_info_path
 from sign_recog.storage.manifest import SPLITS, Clip, split_counts, write_manifest
@@ -25,31 +38,48 @@ logger = logging.getLogger(__name__)
 def run(config: Config) -> StageResult:
     """Read the annotation, choose glosses, assign splits, and write the manifest; originals are only read.
 
+    Clips that cannot be used are left out and counted in corpus.json and left_out.tsv. With ``data.clip_size`` every
+    clip is encoded as a small file, and the manifest names those.
+
     Raises:
+        ConfigError: If a setting has no effect on this corpus.
         DataError: If the annotation is not what it should be, or val or test hold a gloss that train lacks.
     """
-    data, folder = config.data, corpus_dir(config)
-    _refuse_another_corpus(corpus_root(config), plain(data))
-    corpus: Corpus = build(data.corpus, out_dir=corpus_root(config))
-    clips = select_categories(corpus.clips, data.categories, corpus.category_ids)
-    clips = select_glosses(clips, data.glosses, data.exclude_glosses, corpus.gloss_ids)
-    clips, notes = divide(clips, data.split)
+    data, folder, root = config.data, corpus_dir(config), corpus_root(config)
+    _refuse_another_corpus(root, plain(data))
+    if data.video_dir is not None and "video_dir" not in data.corpus:
+        raise ConfigError(
+            f"data.video_dir={data.video_dir} has no effect: this corpus finds its videos by data.source."
+        )
+    corpus: Corpus = build(data.corpus, out_dir=root)
+    _refuse_without_videos(data, corpus)
+    choose(corpus, data)
+    if corpus.video_dir is not None and data.min_frames > 1:
+        leave_out_short(corpus, corpus.video_dir, data.min_frames)
+    clips, left_out, vocabulary, notes = _divided(corpus, data)  # before long work: what cannot be trained is refused
+    small = None
+    if data.clip_size is not None and corpus.video_dir is not None:
+        small = _small_clips(config, corpus)
+        clips, left_out, vocabulary, notes = _divided(corpus, data)
+        notes = notes + small.notes
     corpus.notes.extend(notes)
-    clips.sort(key=lambda clip: (SPLITS.index(clip.split), clip.clip_id))
-    vocabulary = Vocabulary.from_clips(clip for clip in clips if clip.split == "train")
-    if vocabulary.glosses:
-        vocabulary.encode([clip for clip in clips if clip.gloss])
     hashes = {} if corpus.video_dir is None else content_hashes(clips, corpus.video_dir)
     shared = leakage(clips, hashes)
     warnings = [*shared, *gloss_coverage(clips)]
     for message in [*corpus.notes, *warnings]:
         logger.warning("%s", message)
+    if small is not None:
+        clips = [small.row_of(clip) for clip in clips]
+        corpus.video_dir = small.folder
     write_manifest(folder / "manifest.tsv", clips)
+    table = coverage(clips, left_out)
+    write_left_out(folder / "left_out.tsv", left_out or [])
     info = {
         "name": data.name,
         "settings": plain(data),
         "video_dir": None if corpus.video_dir is None else str(corpus.video_dir.resolve()),
         "splits": _split_table(clips),
+        "coverage": table,
         "glosses": len(vocabulary.glosses),
         "categories": len(vocabulary.categories),
         "given": [kind for kind in ("keypoints", "features") if getattr(corpus, kind) is not None],
@@ -59,16 +89,76 @@ def run(config: Config) -> StageResult:
     }
     written = write_given(corpus, PreparedCorpus(folder, clips, corpus.video_dir, info))
     atomic.write_json(corpus_info_path(folder), info)
+    _print_coverage(table)
+    lines = coverage_lines(table or {})
     summary = {
         "manifest": folder / "manifest.tsv",
         **{f"{name} clips": count for name, count in split_counts(clips).items()},
+        **{f"{name} coverage": line for name, line in lines.items()},
         **{f"{name} signers": row["signers"] for name, row in info["splits"].items()},
         "glosses": info["glosses"],
         "categories": info["categories"],
         "warnings": len(warnings) + len(corpus.notes),
     }
-    summary |= written
+    summary |= ({} if small is None else small.counts) | written
     return StageResult(summary=summary)
+
+
+def _divided(corpus: Corpus, data: DataConfig) -> tuple[list[Clip], list[LeftOut] | None, Vocabulary, list[str]]:
+    """The clips that are used, each with its split; all that are left out; the labels; and notes."""
+    clips, left_out = corpus.clips, corpus.left_out
+    if left_out and data.split.strategy is SplitStrategy.given:
+        lost = without_train_clips(clips, left_out)
+        names = {one.clip.clip_id for one in lost}
+        clips, left_out = [clip for clip in clips if clip.clip_id not in names], [*left_out, *lost]
+    elif left_out:  # what another strategy would have made of them, nobody knows
+        left_out = [replace(one, clip=replace(one.clip, split="")) for one in left_out]
+    clips, notes = divide(clips, data.split)
+    clips.sort(key=lambda clip: (SPLITS.index(clip.split), clip.clip_id))
+    vocabulary = Vocabulary.from_clips(clip for clip in clips if clip.split == "train")
+    if vocabulary.glosses:
+        vocabulary.encode([clip for clip in clips if clip.gloss])
+    return clips, left_out, vocabulary, notes
+
+
+def _small_clips(config: Config, corpus: Corpus) -> SmallClips:
+    """Encode what is used; what cannot be decoded moves to ``corpus.left_out``."""
+    data = config.data
+    assert data.clip_size is not None and corpus.video_dir is not None
+    small = make_small_clips(
+        corpus.clips,
+        corpus.video_dir,
+        corpus_root(config),
+        clip_size=data.clip_size,
+        crop=data.crop,
+        num_workers=config.run.num_workers,
+    )
+    corpus.clips = [clip for clip in corpus.clips if clip.clip_id in small.sources]
+    corpus.left_out = [*(corpus.left_out or []), *small.left_out]
+    return small
+
+
+def _refuse_without_videos(data: DataConfig, corpus: Corpus) -> None:
+    """Settings of videos have no effect on a corpus that comes as arrays."""
+    if corpus.video_dir is not None:
+        return
+    for name, default in (("clip_size", None), ("min_frames", 1)):
+        if getattr(data, name) != default:
+            raise ConfigError(
+                f"data.{name}={getattr(data, name)} has no effect: {data.name} comes without videos. "
+                f"Use data.{name}={'null' if default is None else default}."
+            )
+
+
+def _print_coverage(table: dict[str, dict[str, Any]] | None) -> None:
+    """One row a split; nothing is printed where all of the annotation is used."""
+    reasons = sorted({reason for row in (table or {}).values() for reason in row["left_out"]})
+    if table and reasons:
+        rows = [
+            [split, str(row["annotated"]), str(row["kept"]), *(str(row["left_out"].get(r, 0)) for r in reasons)]
+            for split, row in table.items()
+        ]
+        print_table("Coverage of the annotation: clips", ("split", "annotated", "kept", *reasons), rows)
 
 
 def _split_table(clips: list[Clip]) -> dict[str, dict[str, int]]:

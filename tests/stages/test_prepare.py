@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 from conftest import load_config
+from small_wlasl import square_frames, write_small_wlasl
 
 from sign_recog import stages
-from sign_recog.errors import DataError
+from sign_recog.errors import ConfigError, DataError
+from sign_recog.storage.corpus import open_corpus
 from sign_recog.storage.manifest import read_manifest
+from sign_recog.video.reader import read_frames
+from sign_recog.video.writer import write_video
 
 
 @pytest.fixture
@@ -141,3 +145,165 @@ def test_two_corpora_do_not_share_a_name(originals, tmp_path):
         DataError, match=r"was made from another corpus: data.corpus.source was .* Give this one a name"
     ):
         stages.run(prepare(tmp_path / "moved", tmp_path, *shares))
+
+
+def prepare_wlasl(wlasl, tmp_path: Path, *overrides: str):
+    """What the command prepares that gives nothing but the path; the small videos need no worker processes."""
+    config = load_config(
+        "run=prepare", "data=wlasl100", f"data.video_dir={wlasl.video_dir}", f"paths.data_root={tmp_path / 'data'}",
+        f"paths.output_root={tmp_path / 'outputs'}", "run.num_workers=0", *overrides,
+    )  # fmt: skip
+    result = stages.run(config)
+    return open_corpus(prepared_file(tmp_path, config.data.name, "corpus.json").parent), result.summary
+
+
+def test_s2_what_is_lost_is_counted_in_a_table(tmp_path, capsys):
+    """S2 logged rejected clips and scored on the rest; the table travels with every score."""
+    wlasl = write_small_wlasl(tmp_path / "wlasl", 2, (3, 1, 1))
+    of_split = {s: [name for name, e in wlasl.entries.items() if e["subset"] == s] for s in ("train", "val")}
+    (wlasl.video_dir / f"{of_split['train'][0]}.mp4").unlink()
+    (wlasl.video_dir / f"{of_split['train'][1]}.mp4").write_bytes(b"broken")
+    write_video(wlasl.video_dir / f"{of_split['val'][0]}.mp4", square_frames(0, 9, (64, 48)), 25)  # 9 of 10 frames
+    corpus, summary = prepare_wlasl(wlasl, tmp_path)
+    assert corpus.info["coverage"] == {
+        "train": {"annotated": 6, "kept": 4, "left_out": {"missing video": 1, "unreadable video": 1}},
+        "val": {"annotated": 2, "kept": 1, "left_out": {"too short": 1}},
+        "test": {"annotated": 2, "kept": 2, "left_out": {}},
+    }
+    assert summary["train coverage"] == "6 -> 4 clips (missing video 1, unreadable video 1)"
+    assert summary["val coverage"] == "2 -> 1 clips (too short 1)" and "test coverage" not in summary
+    lines = (corpus.folder / "left_out.tsv").read_text().splitlines()
+    lost = [of_split["train"][0], of_split["train"][1], of_split["val"][0]]
+    assert sorted(line.split("\t")[0] for line in lines[1:]) == sorted(lost)
+    assert "Coverage of the annotation" in capsys.readouterr().out
+    assert set(lost).isdisjoint(clip.clip_id for clip in corpus.clips)
+
+
+def test_a_gloss_whose_train_clips_are_all_lost_is_left_out_and_counted(tmp_path):
+    """On another machine other videos are missing; the same command must not fail there."""
+    wlasl = write_small_wlasl(tmp_path / "wlasl", 3, (2, 1, 1))
+    for name, entry in wlasl.entries.items():
+        if entry["subset"] == "train" and entry["action"][0] == 1:
+            (wlasl.video_dir / f"{name}.mp4").unlink()
+    corpus, _ = prepare_wlasl(wlasl, tmp_path)
+    table = corpus.info["coverage"]
+    assert table["test"] == {"annotated": 3, "kept": 2, "left_out": {"no train clip of its gloss is left": 1}}
+    assert table["train"]["left_out"] == {"missing video": 2} and corpus.info["glosses"] == 2
+
+
+def test_clips_that_the_user_does_not_want_are_not_missed(tmp_path):
+    wlasl = write_small_wlasl(tmp_path / "wlasl", 3, (2, 1, 1))
+    names = {name for name, entry in wlasl.entries.items() if entry["action"][0] == 0}
+    (wlasl.video_dir / f"{min(names)}.mp4").unlink()
+    corpus, _ = prepare_wlasl(wlasl, tmp_path, "data.glosses=[0]", "data.split.drop_partial_glosses=true")
+    annotated = sum(row["annotated"] for row in corpus.info["coverage"].values())
+    assert annotated == len(names) == len(corpus.clips) + 1
+
+
+def test_small_clips_take_the_place_of_the_originals_for_all_that_follows(tmp_path):
+    wlasl = write_small_wlasl(tmp_path / "wlasl", 2, (2, 1, 1), boxes=True)
+    originals = {path: path.read_bytes() for path in wlasl.video_dir.iterdir()}
+    plain, _ = prepare_wlasl(wlasl, tmp_path)
+    small, summary = prepare_wlasl(wlasl, tmp_path, "data.clip_size=32", "data.crop=annotation")
+    assert summary["small clips made"] == len(wlasl.entries)
+    assert [c.clip_id for c in small.clips] == [c.clip_id for c in plain.clips]
+    for before, after in zip(plain.clips, small.clips, strict=True):
+        frames = list(read_frames(small.video_path(after), start_s=after.start_s, end_s=after.end_s))
+        span = list(read_frames(plain.video_path(before), start_s=before.start_s, end_s=before.end_s))
+        assert len(frames) == len(span) and {frame.image.shape for frame in frames} == {(32, 40, 3)}  # 80 x 64
+        assert (after.gloss, after.split, after.signer) == (before.gloss, before.split, before.signer)
+        assert after.extra["source_video"] == before.video and after.extra["source_box"] == "8 4 88 68"
+    assert {path: path.read_bytes() for path in wlasl.video_dir.iterdir()} == originals
+    _, again = prepare_wlasl(wlasl, tmp_path, "data.clip_size=32", "data.crop=annotation", "data.glosses=[0]")
+    assert again["small clips made"] == 0 and again["small clips there before"] == len(wlasl.entries) / 2
+
+
+def test_a_clip_that_is_found_damaged_while_it_is_encoded_is_counted(tmp_path):
+    import av
+
+    wlasl = write_small_wlasl(tmp_path / "wlasl", 2, (2, 1, 1))
+    name = next(name for name, entry in wlasl.entries.items() if entry["subset"] == "train")
+    path = wlasl.video_dir / f"{name}.mp4"
+    with av.open(str(path)) as container:
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    content = bytearray(path.read_bytes())
+    for position, size in packets[5:]:
+        content[position : position + size] = b"\xff" * size
+    path.write_bytes(content)
+    corpus, summary = prepare_wlasl(wlasl, tmp_path, "data.clip_size=32")
+    assert corpus.info["coverage"]["train"] == {"annotated": 4, "kept": 3, "left_out": {"damaged video": 1}}
+    assert name not in {clip.clip_id for clip in corpus.clips} and summary["small clips not made"] == 1
+
+
+def test_subsets_of_one_name_share_what_is_made(tmp_path):
+    wlasl = write_small_wlasl(tmp_path / "wlasl", 2, (2, 1, 1))
+    shared = ("data.name=wlasl", "data.clip_size=32")
+    first, made = prepare_wlasl(wlasl, tmp_path, *shared)
+    (wlasl.splits / "nslt_100.json").rename(wlasl.splits / "nslt_300.json")
+    second, again = prepare_wlasl(wlasl, tmp_path, "data=wlasl300", *shared)
+    assert made["small clips made"] == again["small clips there before"] == len(wlasl.entries)
+    assert first.folder != second.folder and first.video_dir == second.video_dir
+
+
+def test_s2_the_corpus_is_the_one_that_is_named(tmp_path):
+    """S2 had a flag for the data set that nothing read."""
+    wlasl = write_small_wlasl(tmp_path / "wlasl", 3, (2, 1, 1))
+    hundred, _ = prepare_wlasl(wlasl, tmp_path)
+    two, _ = prepare_wlasl(
+        wlasl, tmp_path, "data.corpus.subset=2", "data.name=two", f"data.source={wlasl.splits}/nslt_100.json"
+    )
+    assert hundred.root.name == "wlasl100" and two.root.name == "two"
+    assert {c.gloss for c in two.clips} < {c.gloss for c in hundred.clips} and two.info["glosses"] == 2
+
+
+def test_what_is_lost_before_a_division_of_our_own_belongs_to_no_split(tmp_path):
+    wlasl = write_small_wlasl(tmp_path / "wlasl", 2, (3, 1, 1))
+    (wlasl.video_dir / f"{next(iter(wlasl.entries))}.mp4").unlink()
+    corpus, summary = prepare_wlasl(wlasl, tmp_path, "data.split.strategy=random", "data.split.val_share=0.2")
+    table = corpus.info["coverage"]
+    assert table.pop("undivided") == {"annotated": 1, "kept": 0, "left_out": {"missing video": 1}}
+    assert all(row["annotated"] == row["kept"] for row in table.values()) and "undivided coverage" in summary
+
+
+def test_a_tables_own_boxes_are_cut_to(tmp_path):
+    (tmp_path / "originals").mkdir()
+    lines = ["video,gloss,split,x0,y0,x1,y1"]
+    for i in range(6):
+        write_video(tmp_path / f"originals/{i}.mp4", square_frames(i % 2, 12, (96, 72), seed=i), 25)
+        lines.append(f"{i}.mp4,{'ab'[i % 2]},{['train', 'val', 'test'][i // 2]},10,4,70.5,68")
+    (tmp_path / "originals/labels.csv").write_text("\n".join(lines) + "\n")
+    columns = [f"data.corpus.columns.{name}=null" for name in ("video", "gloss", "signer")]
+    small = ("data.clip_size=32", "data.crop=annotation", "run.num_workers=0")
+    stages.run(prepare(tmp_path / "originals", tmp_path, *columns, *small))
+    clips = read_manifest(prepared_file(tmp_path, "own", "manifest.tsv"))
+    assert {clip.extra["source_box"] for clip in clips} == {"10 4 71 68"}
+
+
+def test_min_frames_holds_for_any_corpus_with_videos(tmp_path):
+    (tmp_path / "originals").mkdir()
+    lines = ["video,gloss,split"]
+    for i, length in enumerate([12, 12, 5, 12, 12, 12, 12, 9]):
+        write_video(tmp_path / f"originals/{i}.mp4", square_frames(i % 2, length, (64, 48), seed=i), 25)
+        lines.append(f"{i}.mp4,{'ab'[i % 2]},{['train', 'train', 'val', 'test'][i // 2]}")
+    (tmp_path / "originals/labels.csv").write_text("\n".join([*lines, "gone.mp4,a,train"]) + "\n")
+    columns = [f"data.corpus.columns.{name}=null" for name in ("video", "gloss", "signer")]
+    stages.run(prepare(tmp_path / "originals", tmp_path, *columns, "data.min_frames=10"))
+    coverage = json.loads(prepared_file(tmp_path, "own", "corpus.json").read_text())["coverage"]
+    assert coverage["train"]["left_out"] == {"missing video": 1, "too short": 1}
+    assert coverage["test"] == {"annotated": 2, "kept": 1, "left_out": {"too short": 1}}
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("data.video_dir=x", "data.source"),
+        ("data.clip_size=64", "without videos"),
+        ("data.min_frames=5", "data.min_frames=1"),
+    ],
+)
+def test_a_setting_of_videos_without_effect_is_refused(tmp_path, test_data, override, words):
+    paths = (f"paths.data_root={tmp_path / 'data'}", f"paths.output_root={tmp_path / 'outputs'}")
+    source = f"data.source={test_data / 'kp_natops_uea'}"
+    with pytest.raises(ConfigError, match="has no effect") as error:
+        stages.run(load_config("run=prepare", "data=natops", source, *paths, override))
+    assert words in str(error.value)

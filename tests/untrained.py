@@ -10,10 +10,12 @@ from sign_recog.stages.run_folder import plain
 from sign_recog.storage.checkpoint import FORMAT, KEY
 
 
-def write_untrained(path: Path, config, *, input_dim: int, glosses, categories=(), languages=(), **record: Any) -> Path:
-    """Write a checkpoint of the network that ``config`` describes, as a training of ``config`` would."""
+def write_untrained(
+    path: Path, config, *, input_dim: int, glosses, categories=(), languages=(), network=None, **record: Any
+) -> Path:
+    """Write a checkpoint of the network that ``config`` describes, or of ``network``, as a training would."""
     torch.manual_seed(0)
-    network = build(
+    network = network or build(
         config.model,
         input_dim=input_dim,
         num_glosses=len(glosses),

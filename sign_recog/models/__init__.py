@@ -14,10 +14,19 @@ It returns ``types.Logits``. Three steps lead there, each reachable by itself:
     encode        (B, T, ...) -> (B, T, H)   a frame in its clip (temporal embedding)
     embed         (B, T, ...) -> (B, H)      the clip, what ``heads(embedding, language)`` classifies
 
-In eval mode neither padding nor the other clips of a batch change a clip's logits.
+Networks over frames and time at once (:class:`~sign_recog.models.video.VideoClassifier`) have no vectors of single
+frames: of the three steps they offer ``embed`` alone.
+
+In eval mode neither padding nor the other clips of a batch change a clip's logits. A network over frames and time
+reads clips of ``num_frames`` frames: a shorter one holds its last frame until then, however long its batch is, and a
+longer one is refused.
 
 Parts have the same name wherever they mean the same: ``backbone`` (an image network), ``projection`` (frame
 embedding), ``layers`` (encoder) and ``heads`` (:class:`~sign_recog.models.heads.Heads`), whose
 ``output_layers()`` are the linear layers that end in the logits. A network that can start from given weights
-says in ``pretrained`` from which file it did, None = random.
+says in ``pretrained`` from which file or address it did, None = random; its setting is ``weights``, which loading
+one of our own checkpoints leaves out.
+
+A video network is added as a function that returns a :class:`~sign_recog.models.video.VideoBackbone`, and a file in
+conf/model that names it.
 """

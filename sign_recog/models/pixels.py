@@ -7,6 +7,10 @@ from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, of values in [0, 1]; torchvision's
 IMAGENET_STD = (0.229, 0.224, 0.225)
+KINETICS_MEAN = (0.43216, 0.394666, 0.37645)  # torchvision's, of its convolutional video networks
+KINETICS_STD = (0.22803, 0.22145, 0.216989)
+SLOWFAST_MEAN = (0.45, 0.45, 0.45)  # of PySlowFast, and of the networks that were trained with it (MViT, Hiera)
+SLOWFAST_STD = (0.225, 0.225, 0.225)
 
 
 class NormalizePixels(nn.Module):

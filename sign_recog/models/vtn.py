@@ -9,7 +9,7 @@ from sign_recog.errors import ConfigError
 from sign_recog.models.encoder import TokenEncoder, encoder_layers
 from sign_recog.models.heads import Heads
 from sign_recog.models.pixels import IMAGENET_MEAN, IMAGENET_STD, NormalizePixels
-from sign_recog.models.pretrained import load_weights
+from sign_recog.models.pretrained import Published, start_from
 
 CLASSIFIERS = {"resnet34": "fc", "resnet50": "fc", "efficientnet_b0": "classifier"}  # torchvision's names
 
@@ -23,10 +23,11 @@ class VTN(TokenEncoder):
     Args:
         input_dim: 3, the channels of a frame.
         backbone: torchvision's ``resnet34``, ``resnet50`` or ``efficientnet_b0``, without its classifier.
-        weights: File of the backbone's state dict; its classifier may be in it. None = random weights.
+        weights: File of the backbone's state dict (its classifier may be in it), ``download`` for torchvision's of
+            ImageNet, or None = random weights.
 
     Attributes:
-        pretrained: The file the backbone started from; None = random weights.
+        pretrained: The file or address the backbone's weights are from; None = random weights.
 
     Shapes:
         sequence: (B, T, 3, H, W) uint8, RGB; padding_mask: (B, T) bool, True = padding.
@@ -34,7 +35,7 @@ class VTN(TokenEncoder):
 
     Raises:
         ConfigError: If the backbone is unknown, or the data are no frames.
-        CheckpointError: If the weights do not fit the backbone.
+        CheckpointError: If the weights do not fit the backbone, or cannot be had.
     """
 
     def __init__(
@@ -71,9 +72,9 @@ class VTN(TokenEncoder):
         super().__init__(d_model=d_model, layers=layers, output_norm=nn.LayerNorm(d_model), heads=heads)
         self.normalize = NormalizePixels(IMAGENET_MEAN, IMAGENET_STD)
         self.backbone, feature_dim = _backbone(backbone)
-        self.pretrained = weights
-        if weights is not None:
-            load_weights(self.backbone, weights, without=(f"{CLASSIFIERS[backbone]}.",))
+        self.pretrained = start_from(
+            self.backbone, weights, without=(f"{CLASSIFIERS[backbone]}.",), published=_published(backbone)
+        )
         self.projection = nn.Linear(feature_dim, d_model)
 
     def embed_frames(self, sequence: Tensor, padding_mask: Tensor) -> Tensor:
@@ -84,6 +85,12 @@ class VTN(TokenEncoder):
             return every.unflatten(0, padding_mask.shape) * valid.unsqueeze(-1)
         frames = self.projection(self.backbone(self.normalize(sequence[valid])))
         return frames.new_zeros(*padding_mask.shape, frames.shape[1]).masked_scatter(valid.unsqueeze(-1), frames)
+
+
+def _published(name: str) -> Published:
+    from torchvision import models
+
+    return Published(models.get_model_weights(name).DEFAULT.url)
 
 
 def _backbone(name: str) -> tuple[nn.Module, int]:

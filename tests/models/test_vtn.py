@@ -62,8 +62,9 @@ def test_a_frames_embedding_stands_in_its_place():
                 torch.testing.assert_close(together[i, t], alone, atol=1e-4, rtol=1e-4)
 
 
-def test_a_backbone_starts_from_a_given_file(tmp_path):
+def test_a_backbone_starts_from_a_given_file_or_torchvisions(tmp_path, monkeypatch):
     declare_missing()
+    asked = []
     from torchvision.models import resnet34
 
     given = resnet34(weights=None)
@@ -72,6 +73,11 @@ def test_a_backbone_starts_from_a_given_file(tmp_path):
     assert network.pretrained == str(tmp_path / "resnet34.pth")
     assert torch.equal(network.backbone.conv1.weight, given.conv1.weight)
     assert build("vtn").pretrained is None
+    monkeypatch.setattr(
+        torch.hub, "load_state_dict_from_url", lambda address, **_: asked.append(address) or given.state_dict()
+    )
+    network = from_conf("vtn", input_dim=3, weights="download", num_layers=1, **SMALL, **CLASSES)
+    assert network.pretrained == asked[0] and asked[0].startswith("https://download.pytorch.org/models/resnet34-")
     with pytest.raises(CheckpointError, match=r"do not fit EfficientNet.*missing: features\.0"):
         settings = {"backbone": "efficientnet_b0", "weights": str(tmp_path / "resnet34.pth")}
         from_conf("vtn", input_dim=3, **settings, **SMALL, **CLASSES)

@@ -18,7 +18,7 @@ def score(predictions: Predictions, *, bootstrap_samples: int = 1000, seed: int 
 
     - ``top{1,5,10}_per_instance``: share of clips whose gloss is among the k best; k is at most G.
     - ``top{1,5,10}_per_class``: the unweighted mean of that share over the glosses that occur.
-    - ``top1_per_instance_ci95``: see :func:`bootstrap_interval`.
+    - ``top1_per_instance_ci95``, ``top1_per_class_ci95``: see :func:`bootstrap_interval`, :func:`class_interval`.
     - ``loss``: cross-entropy in nats, the mean over all clips (not over batches).
     - ``accuracy``: the same number as ``top1_per_instance``.
     - ``macro_f1``, ``weighted_precision``, ``weighted_recall``, ``weighted_f1``: scikit-learn's, over the glosses that
@@ -49,6 +49,7 @@ def score(predictions: Predictions, *, bootstrap_samples: int = 1000, seed: int 
         "num_signers": len(set(predictions.signers) - {""}),
         **_headline(predictions, bootstrap_samples, seed),
         **per_class,
+        "top1_per_class_ci95": class_interval(targets, ranks == 1, samples=bootstrap_samples, seed=seed),
         "loss": float(-log_probabilities[np.arange(len(targets)), targets].mean()),
         "accuracy": float(np.mean(ranks == 1)),
         "per_class": _per_class("gloss", predictions.gloss_logits, targets, predictions.glosses),
@@ -83,6 +84,18 @@ def bootstrap_interval(hits: np.ndarray, *, samples: int = 1000, seed: int = 0) 
     """
     rates = np.random.default_rng(seed).binomial(len(hits), np.mean(hits), samples) / len(hits)
     return [float(bound) for bound in np.quantile(rates, (0.025, 0.975))]
+
+
+def class_interval(targets: np.ndarray, hits: np.ndarray, *, samples: int = 1000, seed: int = 0) -> list[float]:
+    """As :func:`bootstrap_interval`, of the unweighted mean over the glosses of the share of ``hits`` (N,) bool.
+
+    Clips are resampled within each gloss of ``targets`` (N,), so that every draw holds the same glosses.
+    """
+    _, gloss = np.unique(targets, return_inverse=True)
+    support = np.bincount(gloss)
+    rates = np.bincount(gloss, weights=hits) / support
+    draws = np.random.default_rng(seed).binomial(support, rates, (samples, len(support))) / support
+    return [float(bound) for bound in np.quantile(draws.mean(axis=1), (0.025, 0.975))]
 
 
 def _headline(predictions: Predictions, bootstrap_samples: int, seed: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ apart; matrices go from white to dark blue.
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -209,9 +209,15 @@ def per_class_bars(per_class: Sequence[dict[str, Any]], *, most: int = 30) -> by
 
 
 def seeds_dot_plot(
-    groups: Sequence[Group], *, score: str = "top1_per_instance", label: str = "top-1 per instance"
+    groups: Sequence[Group],
+    *,
+    score: str = "top1_per_instance",
+    label: str = "top-1 per instance",
+    names: Mapping[str, str] | None = None,
 ) -> bytes:
     """One line a settings group: a dot a run, the mean, and the 95 % interval of the mean over the seeds.
+
+    ``names`` are those of the groups by their settings; None = the settings themselves.
 
     The axis keeps to the runs and to [0, 1]; an interval that goes beyond ends at its edge.
     """
@@ -230,8 +236,10 @@ def seeds_dot_plot(
         spread = max([0.02, *values]) - min([*values, 1.0]) + 0.02
         low, high = min([*values, *ends, 1.0]), max([*values, *ends, 0.0])
         axes.set_xlim(max(-0.01, low - 0.1 * spread), min(1.01, high + 0.1 * spread))
-        names = [f"{group.settings[:12]}  ({group.scores[score].text})" for group in groups]
-        axes.set_yticks(range(len(groups)), names)
+        shown = [names[group.settings] if names else group.settings[:12] for group in groups]
+        counts = [group.scores[score].text for group in groups]
+        labels = [f"{_short(name, 40)}  ({count})" for name, count in zip(shown, counts, strict=True)]
+        axes.set_yticks(range(len(groups)), labels)
         axes.set_ylim(len(groups) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")

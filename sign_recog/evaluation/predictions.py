@@ -171,10 +171,10 @@ def write_predictions(path: Path, predictions: Predictions, *, all_probabilities
     ``category_correct`` (empty for a clip without a category), ``category_top1`` .. ``category_top3`` and
     ``category_p1`` .. ``category_p3``.
 
-    The ``.npz`` holds ``clip_ids`` (N,), ``glosses`` (G,), ``gloss_targets`` (N,), ``probabilities`` (N, G) float32
-    and ``confusion_matrix`` (G, G) int64, see :func:`confusion_of`; with a category head the same of categories:
-    ``categories``, ``category_targets`` (-1 = none), ``category_probabilities`` and ``category_confusion_matrix``. It
-    is read with ``allow_pickle=False``.
+    The ``.npz`` holds ``clip_ids`` (N,), ``glosses`` (G,), ``gloss_targets`` (N,), ``gloss_logits`` and
+    ``probabilities`` (N, G) float32 and ``confusion_matrix`` (G, G) int64, see :func:`confusion_of`; with a category
+    head ``categories``, ``category_targets`` (-1 = none), ``category_probabilities`` and
+    ``category_confusion_matrix``. It is read with ``allow_pickle=False``.
     """
     table = _gloss_columns(predictions) | _category_columns(predictions)
     groups = {name: values for name, values in predictions.groups.items() if name not in table and name != "signer"}
@@ -241,6 +241,7 @@ def _arrays(predictions: Predictions) -> dict[str, np.ndarray]:
         "clip_ids": np.array(predictions.clip_ids),
         "glosses": np.array(predictions.glosses),
         "gloss_targets": predictions.gloss_targets,
+        "gloss_logits": predictions.gloss_logits.astype(np.float32),
         "probabilities": predictions.probabilities.astype(np.float32),
         "confusion_matrix": confusion(predictions),
     }

@@ -44,6 +44,7 @@ class Stamp:
         clips_hash: Of the scored clips' ids.
         split_kind: How the splits were made: given by the corpus, disjoint in signers, ...
         checkpoint: Its file name, with ``epoch`` the completed epochs.
+        coverage: Split -> ``annotated`` and ``kept`` clips, and ``left_out``: reason -> clips. Empty = not known.
     """
 
     corpus: str
@@ -53,6 +54,12 @@ class Stamp:
     split_kind: str
     checkpoint: str
     epoch: int
+    coverage: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def incomplete(self) -> dict[str, dict[str, Any]]:
+        """Of ``coverage`` the splits that lack clips of the annotation."""
+        return {name: row for name, row in self.coverage.items() if row["kept"] < row["annotated"]}
 
     @classmethod
     def from_metrics(cls, metrics: dict[str, Any]) -> "Stamp":
@@ -67,6 +74,7 @@ class Stamp:
             split_kind=data["split_strategy"],
             checkpoint=run["checkpoint"],
             epoch=run["epoch"],
+            coverage=data.get("coverage") or {},
         )
 
 

@@ -1,12 +1,14 @@
 """What the run folders below a folder say about themselves."""
 
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sign_recog.config.identity import SECTIONS, WITHOUT_EFFECT, digest
+from sign_recog.storage.run_record import is_set_aside, read_record
 
 RUN_FILES = ("config.yaml", "metrics.json", "status.json")
 _SEED_FOLDER = re.compile(r"seed(\d+)")
@@ -25,6 +27,7 @@ class RunResult:
         scores: Of :func:`sign_recog.evaluation.classification.score`; empty without scores.
         data: What was scored: corpus, clips, clips_hash, ...; empty without scores.
         config: The run's configuration, flattened: "model.num_layers" -> value.
+        choices: Group -> the option that was chosen: "model" -> "s3d"; empty where it was not recorded.
     """
 
     folder: Path
@@ -35,6 +38,7 @@ class RunResult:
     scores: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
+    choices: dict[str, str] = field(default_factory=dict)
 
     @property
     def strategy(self) -> str | None:
@@ -59,12 +63,14 @@ def find_runs(folder: Path) -> list[Path]:
     """Return ``folder`` if it is a run's, else the run folders below it, sorted.
 
     A run's folder holds one of ``RUN_FILES``. A folder in which only ``status.json`` tells of another
-    finished stage, or of a report, was no training and is left out; so are hidden folders.
+    finished stage, or of a report, was no training and is left out; so are hidden folders, and earlier runs
+    that were set aside.
     """
     if any((folder / name).is_file() for name in RUN_FILES):
         return [folder] if _is_training(folder) else []
-    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [run for path in below for run in find_runs(path)]
+    with os.scandir(folder) as entries:
+        below = sorted(entry.path for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+    return [run for path in map(Path, below) if not is_set_aside(path) for run in find_runs(path)]
 
 
 def read_run(folder: Path, *, split: str = "test") -> RunResult:
@@ -73,6 +79,8 @@ def read_run(folder: Path, *, split: str = "test") -> RunResult:
     seed_folder = _SEED_FOLDER.fullmatch(folder.name)
     guessed_seed = int(seed_folder[1]) if seed_folder else None
     run = RunResult(folder, "unscored", config=config, seed=config.get("seed", guessed_seed))
+    if record := read_record(folder):
+        run.choices = record.choices
     if seed_folder:  # the layout <settings id>/seed<seed> of conf/config.yaml, for runs that left no scores
         run.settings = folder.parent.name
     path = folder / ("" if split == "test" else split) / "metrics.json"
@@ -126,12 +134,11 @@ def _read_config(path: Path) -> tuple[dict[str, Any], str]:
     """The flattened configuration, and what is wrong with its file ("" = nothing, also where there is none)."""
     if not path.exists():
         return {}, ""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
+    import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with libyaml
     try:
-        return flatten(OmegaConf.to_container(OmegaConf.load(path))), ""
-    except (YAMLError, OmegaConfBaseException, OSError, ValueError) as error:
+        return flatten(yaml.load(path.read_text(encoding="utf-8"), Loader=loader) or {}), ""
+    except (yaml.YAMLError, OSError, ValueError) as error:
         first_line = str(error).partition("\n")[0]
         return {}, f"{path.name} cannot be read ({first_line})."

@@ -1,31 +1,28 @@
-"""Score a checkpoint on a split; the only stage that opens test."""
+"""Score a checkpoint on a split, or on several and with shuffled frames; the only stage that opens test."""
 
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from sign_recog.config import Config, identity
-from sign_recog.data.datamodule import build_dataset, build_loader, with_inputs
+from sign_recog.config import Config
+from sign_recog.data.datamodule import with_inputs
+from sign_recog.data.datasets import ClipDataset
 from sign_recog.errors import CheckpointError, DataError
 from sign_recog.evaluation import plots
-from sign_recog.evaluation.classification import score, score_groups
-from sign_recog.evaluation.predictions import (
-    Predictions,
-    confusion,
-    confusion_of,
-    pick_examples,
-    write_predictions,
-)
+from sign_recog.evaluation.classification import score
+from sign_recog.evaluation.predictions import Predictions, confusion, confusion_of, write_predictions
+from sign_recog.evaluation.shuffle import draw_permutations, shannon_entropy, spread
 from sign_recog.stages import StageResult
-from sign_recog.stages.recognizer import Recognizer, load_recognizer
+from sign_recog.stages.metrics import build_metrics, interval
+from sign_recog.stages.recognizer import load_recognizer
+from sign_recog.stages.results import write_pictures, write_results
 from sign_recog.stages.run_folder import checkpoint_path, corpus_dir, read_extraction, result_dir, stored_extractor
+from sign_recog.stages.scoring import Scorer, compare_with_training
 from sign_recog.storage import atomic
 from sign_recog.storage.checkpoint import Checkpoint, read_checkpoint
 from sign_recog.storage.corpus import PreparedCorpus, manifest_dir, open_corpus
-from sign_recog.storage.manifest import COLUMNS, Clip
-from sign_recog.training.reproducibility import clips_hash, provenance
+from sign_recog.storage.manifest import Clip, listing
 
 logger = logging.getLogger(__name__)
 
@@ -33,51 +30,127 @@ logger = logging.getLogger(__name__)
 def run(config: Config) -> StageResult:
     """Write metrics.json, predictions.csv, predictions.npz and the confusion matrix beside the checkpoint's run.
 
+    Those of test lie in the run folder itself, those of other splits, and of shuffled frames, in folders named so;
+    ``results/`` holds the files that S2 wrote. What the group ``evaluation`` asks for is scored in one command.
+
     Raises:
         CheckpointError: If there is no checkpoint, or its files were extracted in another way.
-        DataError: If a label is unknown to the checkpoint, or a clip was trained on.
+        ConfigError: If several views are asked for and the modality has none.
+        DataError: If a set has no clip, a label is unknown to the checkpoint, or a clip was trained on.
     """
     import torch
 
     if config.trainer.num_threads is not None:
         torch.set_num_threads(config.trainer.num_threads)
-    settings = config.run
-    path = checkpoint_path(config, settings.checkpoint)
+    path = checkpoint_path(config, config.run.checkpoint)
     trained = read_checkpoint(path)
     recognizer = load_recognizer(trained, config.trainer)
     corpus = open_corpus(_corpus_folder(config, trained))
-    extractor = stored_extractor(trained.config)
-    _refuse_other_extraction(trained, recognizer.reader.folder(corpus, extractor))
-    clips, without = with_inputs(corpus, settings.split, recognizer.reader, extractor)
-    _refuse_trained_clips(trained, clips, settings.split)
-    predictions = _predict(recognizer, corpus, clips, extractor, config)
-    metrics = _metrics(config, trained, corpus, clips, without, predictions)
-    scores = metrics["scores"]
-    folder = result_dir(config, path, None, _result_name(settings.split, corpus, trained))
-    write_predictions(folder / "predictions.csv", predictions)
-    atomic.write_bytes(folder / "confusion_matrix.png", plots.confusion_matrix(confusion(predictions), trained.glosses))
-    if (categories := predictions.labelled_categories) is not None:
-        image = plots.confusion_matrix(confusion_of(*categories), trained.categories)
-        atomic.write_bytes(folder / "confusion_matrix_category.png", image)
-    atomic.write_json(folder / "metrics.json", metrics)
-    shown = ("top1_per_instance", "top5_per_instance", "top10_per_instance", "top1_per_class", "macro_f1", "loss")
+    scorer = Scorer(config, recognizer, corpus, stored_extractor(trained.config))
+    _refuse_other_extraction(trained, recognizer.reader.folder(corpus, scorer.extractor))
+    sets = _clips_of_sets(scorer)
+    folder = result_dir(config, path, None, _place(corpus, trained))
+    found: dict[str, dict[str, Any]] = {}
+    shuffled: dict[str, Any] | None = None
+    for split, (clips, without) in sets.items():
+        own = folder if split == "test" and _is_own(corpus, trained) else folder / split
+        dataset = scorer.open(clips)
+        predictions = scorer.predict(dataset, clips)
+        metrics = build_metrics(scorer, split, clips, without, predictions)
+        if split == "val" and _is_own(corpus, trained) and config.evaluation.views.num_views == 1:
+            metrics |= compare_with_training(scorer, predictions)
+        _write(own, metrics, predictions)
+        found[split] = metrics["scores"]
+        if split == config.run.split:
+            write_pictures(folder / "results", path.stem, split, predictions, metrics["scores"], config.evaluation)
+        if split == "test" and config.evaluation.shuffled:
+            shuffled = _score_shuffled(scorer, dataset, clips, without, own / "shuffled")
+    write_results(folder / "results", path.stem, trained.metrics, found, shuffled)
     summary = {
         "checkpoint": f"{path} (epoch {trained.epoch})",
-        f"{settings.split} clips": f"{len(clips)} of {len(clips) + len(without)}",
-        **{name: scores[name] for name in shown},
-        "95 % interval of top-1": "{:.3f} to {:.3f}".format(*scores["top1_per_instance_ci95"]),
+        **{f"{split} clips": f"{len(c)} of {len(c) + len(without)}" for split, (c, without) in sets.items()},
+        **_shown_scores(config.run.split, found, shuffled),
         "results": folder,
     }
-    return StageResult(objective=scores["top1_per_instance"], summary=summary)
+    return StageResult(objective=found[config.run.split]["top1_per_instance"], summary=summary)
 
 
-def _result_name(split: str, corpus: PreparedCorpus, trained: Checkpoint) -> str:
-    """Test scores lie in the run's folder itself; those of another corpus, or another division, never replace them."""
+def _shown_scores(
+    judged: str, found: dict[str, dict[str, Any]], shuffled: dict[str, Any] | None
+) -> dict[str, float | str]:
+    """The scores of the split that the run is judged by, then the best-known one of each other evaluation."""
+    scores = found[judged]
+    names = ("top1_per_instance", "top5_per_instance", "top10_per_instance", "top1_per_class", "macro_f1", "loss")
+    shown = {name: scores[name] for name in names}
+    shown["95 % interval of top-1"] = "{:.3f} to {:.3f}".format(*scores["top1_per_instance_ci95"])
+    shown |= {f"top-1 on {split}": own["top1_per_instance"] for split, own in found.items() if split != judged}
+    if shuffled is not None:
+        shown["top-1 on test, shuffled frames"] = shuffled["over_permutations"]["top1_per_instance"]["mean"]
+    return shown
+
+
+def _clips_of_sets(scorer: Scorer) -> dict[str, tuple[list[Clip], list[Clip]]]:
+    """Split -> its clips, and those that were not extracted; all are looked at before the first is scored."""
+    trained, corpus = scorer.recognizer.checkpoint, scorer.corpus
+    names = scorer.config.evaluation.sets_of(scorer.config.run.split)
+    if absent := [name for name in names if not corpus.of_split(name)]:
+        there = [name for name in ("train", "val", "test") if corpus.of_split(name)]
+        raise DataError(
+            f"{corpus.folder / 'manifest.tsv'}: has no clip in {' and '.join(absent)}, which are to be scored. It has "
+            f"{', '.join(there)}: choose among them with run.split and evaluation.sets, or see data.split."
+        )
+    sets = {name: with_inputs(corpus, name, scorer.recognizer.reader, scorer.extractor) for name in names}
+    for name, (clips, _) in sets.items():
+        _refuse_trained_clips(trained, clips, name)
+        _refuse_other_glosses(trained, clips, name)
+    return sets
+
+
+def _write(folder: Path, metrics: dict[str, Any], predictions: Predictions) -> None:
+    write_predictions(folder / "predictions.csv", predictions)
+    image = plots.confusion_matrix(confusion(predictions), predictions.glosses)
+    atomic.write_bytes(folder / "confusion_matrix.png", image)
+    if (categories := predictions.labelled_categories) is not None:
+        image = plots.confusion_matrix(confusion_of(*categories), predictions.categories)
+        atomic.write_bytes(folder / "confusion_matrix_category.png", image)
+    atomic.write_json(folder / "metrics.json", metrics)
+
+
+def _score_shuffled(
+    scorer: Scorer, dataset: ClipDataset, clips: list[Clip], without: list[Clip], folder: Path
+) -> dict[str, Any]:
+    """Score test once for each order of the frames; only the first one's answers and scores are kept whole."""
+    settings, longest = scorer.config.evaluation, int(max(dataset.sequences.lengths))
+    permutations: list[dict[str, Any]] = []
+    metrics: dict[str, Any] = {}
+    for order in draw_permutations(longest, settings.num_permutations, seed=settings.seed):
+        predictions, entropy = scorer.predict(dataset, clips, order), shannon_entropy(order)
+        if entropy == 0:
+            logger.warning("A permutation of %d frames has entropy 0: neighbours stay neighbours.", longest)
+        if permutations:
+            scores = score(predictions, **interval(scorer.config))
+        else:
+            metrics = build_metrics(scorer, "test", clips, without, predictions)
+            scores = metrics["scores"]
+            write_predictions(folder / "predictions.csv", predictions)
+        kept = {name: value for name, value in scores.items() if name == "loss" or name.startswith("top")}
+        permutations.append({"perm": order.tolist(), "shannon_entropy": entropy, "scores": kept})
+    metrics["permutations"] = permutations
+    metrics["over_permutations"] = spread([one["scores"] for one in permutations])
+    atomic.write_json(folder / "metrics.json", metrics)
+    return metrics
+
+
+def _is_own(corpus: PreparedCorpus, trained: Checkpoint) -> bool:
+    """Whether it is the corpus, divided in the way, that the checkpoint was trained on."""
     data = trained.config["data"]
     own = manifest_dir(Path(data["name"]), data)
-    if (corpus.root.name, corpus.folder.name) == (data["name"], own.name):
-        return "" if split == "test" else split
-    return f"on_{corpus.root.name}/{split}"
+    return (corpus.root.name, corpus.folder.name) == (data["name"], own.name)
+
+
+def _place(corpus: PreparedCorpus, trained: Checkpoint) -> str:
+    """Below the run's folder; scores of another corpus, or another division, never replace the run's own."""
+    return "" if _is_own(corpus, trained) else f"on_{corpus.root.name}"
 
 
 def _corpus_folder(config: Config, trained: Checkpoint) -> Path:
@@ -87,106 +160,6 @@ def _corpus_folder(config: Config, trained: Checkpoint) -> Path:
         data = trained.config["data"]
         return manifest_dir(Path(config.paths.data_root) / data["name"], data)
     return corpus_dir(config)
-
-
-def _predict(
-    recognizer: Recognizer, corpus: PreparedCorpus, clips: list[Clip], extractor: str, config: Config
-) -> Predictions:
-    vocabulary = recognizer.vocabulary
-    dataset = build_dataset(corpus, clips, vocabulary, recognizer.reader, extractor=extractor, train=False)
-    if dataset.sequences.input_dim != recognizer.checkpoint.input_dim:
-        raise CheckpointError(
-            f"{recognizer.checkpoint.path} reads {recognizer.checkpoint.input_dim} values a frame, and the files in "
-            f"{recognizer.reader.folder(corpus, extractor)} hold {dataset.sequences.input_dim}. Extract them as the "
-            "training's were."
-        )
-    loader = build_loader(
-        dataset, batch_size=config.trainer.batch_size, seed=0, shuffle=False, bucketing=False, num_workers=0
-    )
-    logits = recognizer.logits(loader)
-    return Predictions(
-        clip_ids=[clip.clip_id for clip in clips],
-        signers=[clip.signer for clip in clips],
-        glosses=list(vocabulary.glosses),
-        gloss_logits=logits["gloss_logits"],
-        gloss_targets=np.array(dataset.labels.glosses),
-        categories=list(vocabulary.categories),
-        category_logits=logits.get("category_logits"),
-        category_targets=np.array(dataset.labels.categories),
-        groups=groups_of(clips, config.run.group_by),
-    )
-
-
-def groups_of(clips: list[Clip], columns: list[str]) -> dict[str, list[str]]:
-    """Column of the manifest -> its value for each clip; a column that no clip has is left out, and named."""
-    found = {name: [_cell(clip, name) for clip in clips] for name in columns}
-    if without := [name for name, values in found.items() if not any(values)]:
-        logger.info("run.group_by: no clip has %s in the manifest, so it is left out.", ", ".join(without))
-    return {name: values for name, values in found.items() if any(values)}
-
-
-def _cell(clip: Clip, column: str) -> str:
-    return str(getattr(clip, column)) if column in COLUMNS else clip.extra.get(column, "")
-
-
-def _metrics(
-    config: Config,
-    trained: Checkpoint,
-    corpus: PreparedCorpus,
-    clips: list[Clip],
-    without: list[Clip],
-    predictions: Predictions,
-) -> dict[str, Any]:
-    """What metrics.json holds: the scores, and on what they were measured."""
-    interval = {"bootstrap_samples": config.run.bootstrap_samples, "seed": config.seed}
-    return {
-        "split": config.run.split,
-        "scores": score(predictions, **interval),
-        "groups": score_groups(predictions, **interval),
-        "run": {
-            "name": trained.config["name"],
-            "seed": trained.config["seed"],
-            "settings": identity.digest(identity.settings_of(trained.config)),
-            "checkpoint": trained.path.name,
-            "epoch": trained.epoch,
-        },
-        "data": {
-            "corpus": corpus.info["name"],
-            "manifest": str(corpus.folder / "manifest.tsv"),
-            "clips": len(clips),
-            "clips_not_extracted": [clip.clip_id for clip in without],
-            "clips_hash": clips_hash(clip.clip_id for clip in clips),
-            "signers": len({clip.signer for clip in clips} - {""}),
-            "unseen_signers": _unseen_signers(trained, corpus, clips),
-            "split_strategy": corpus.info["settings"]["split"]["strategy"],
-        },
-        "examples": _examples(predictions),
-        "provenance": provenance(trained.config["seed"]),
-    }
-
-
-def _unseen_signers(trained: Checkpoint, corpus: PreparedCorpus, clips: list[Clip]) -> bool | None:
-    """Whether no signer of ``clips`` was trained on; None where signers are unknown, or the corpus is another."""
-    signer_of = {clip.clip_id: clip.signer for clip in corpus.clips}
-    seen = {signer_of.get(clip_id, "") for clip_id in trained.train_clips}
-    scored = {clip.signer for clip in clips}
-    return None if "" in seen | scored else not seen & scored
-
-
-def _examples(predictions: Predictions) -> list[dict[str, Any]]:
-    """The surest right and wrong answers, for the report's pictures."""
-    probabilities, ranks, predicted = predictions.probabilities, predictions.ranks, predictions.predicted
-    return [
-        {
-            "clip_id": predictions.clip_ids[i],
-            "signer": predictions.signers[i],
-            "gloss": predictions.glosses[predictions.gloss_targets[i]],
-            "predicted": predictions.glosses[predicted[i]],
-            "probability": float(probabilities[i, predicted[i]]),
-            "rank": int(ranks[i]),
-        }
-        for i in pick_examples(predictions, right=4, wrong=4)
-    ]
 
 
 def _refuse_other_extraction(trained: Checkpoint, folder: Path | None) -> None:
@@ -205,10 +178,23 @@ def _refuse_trained_clips(trained: Checkpoint, clips: list[Clip], split: str) ->
     if split == "val" and both and trained.config["trainer"].get("train_on_val"):
         raise DataError(
             f"{trained.path} was trained on train and val (trainer.train_on_val), so a score on val would say nothing. "
-            "Score it on test."
+            "Score it on test (run.split=test evaluation=partial)."
         )
     if split != "train" and both:
         raise DataError(
             f"{len(both)} clips of {split} were trained on ({', '.join(both[:3])}, ...): the manifest's splits have "
             f"changed since {trained.path} was made. Prepare the corpus with the settings of then, or train again."
+        )
+
+
+def _refuse_other_glosses(trained: Checkpoint, clips: list[Clip], split: str) -> None:
+    """A network has an output for each gloss it was trained on, and for no other."""
+    known = set(trained.glosses)
+    counts = Counter(clip.gloss for clip in clips if clip.gloss not in known)
+    if counts:
+        head = f"{len(counts)} glosses of {split} are none of the {len(known)} that {trained.path} was trained on:"
+        problems = [f"gloss {name!r}: {n} clips, none of them in train" for name, n in sorted(counts.items())]
+        raise DataError(
+            f"{listing(head, problems)}\nScore it on a corpus with its glosses (run.corpus=FOLDER), leave these out "
+            f"(data.exclude_glosses), or train on them too: transfer=extend keeps what it knows of the others."
         )

@@ -1,4 +1,4 @@
-"""report.html and report.json: of one run, or of a folder of runs."""
+"""report.html and report.json of one run, or of a folder of runs; comparison.html and .json of chosen runs."""
 
 import json
 import logging
@@ -12,6 +12,8 @@ from sign_recog.config import Config
 from sign_recog.errors import DataError, SignRecogError
 from sign_recog.evaluation import plots
 from sign_recog.evaluation.aggregate import Group, read_sweep
+from sign_recog.evaluation.comparison import Comparison, compare_runs
+from sign_recog.evaluation.comparison_page import ComparisonReport, build_comparison_report
 from sign_recog.evaluation.page import Figure
 from sign_recog.evaluation.report import (
     Example,
@@ -21,9 +23,11 @@ from sign_recog.evaluation.report import (
     build_run_report,
     build_sweep_report,
 )
-from sign_recog.evaluation.runs import find_runs
+from sign_recog.evaluation.runs import find_runs, read_run
+from sign_recog.evaluation.selection import fixed_part, runs_of_glob, select
 from sign_recog.evaluation.strips import skeleton_strip
 from sign_recog.stages import StageResult
+from sign_recog.stages.evaluated import class_figures, evaluation_notes, evaluation_warnings, other_scores
 from sign_recog.stages.run_folder import extractor_name, read_extraction, read_quality, run_dir, stored_extractor
 from sign_recog.storage import atomic
 from sign_recog.storage.corpus import PreparedCorpus, open_corpus
@@ -34,11 +38,14 @@ logger = logging.getLogger(__name__)
 
 
 def run(config: Config) -> StageResult:
-    """Write the page of ``run.folder``: a run's own page, or the summary of the runs below it.
+    """Write the page of ``run.folder``: a run's own page, or the summary of the runs below it; or of ``run.runs``.
 
     Raises:
         DataError: If the folder holds no run, or the run was not evaluated.
+        ConfigError: If ``run.where`` is not understood, or names a setting that no run has.
     """
+    if config.run.runs is not None:
+        return _report_comparison(config)
     folder = run_dir(config) if config.run.folder is None else Path(config.run.folder)
     runs = find_runs(folder) if folder.is_dir() else []
     if runs == [folder]:
@@ -68,9 +75,15 @@ def _report_run(config: Config, folder: Path) -> StageResult:
         examples=_examples(metrics, corpus, extractor),
         extraction=quality["rows"] if quality else [],
         groups=metrics["groups"],
-        other_scores=_other_scores(folder),
-        notes=[*notes, *_training_notes(folder), *_weights_notes(corpus, extractor), *info["notes"]],
-        warnings=[w for w in info["warnings"] if w not in info["leakage"]],
+        other_scores=other_scores(folder),
+        notes=[
+            *notes,
+            *_training_notes(folder),
+            *_weights_notes(corpus, extractor),
+            *evaluation_notes(folder, metrics),
+            *info["notes"],
+        ],
+        warnings=[*(w for w in info["warnings"] if w not in info["leakage"]), *evaluation_warnings(folder)],
     )
     return _write(folder, build_run_report(report), report.to_json(), _headline(metrics["scores"]))
 
@@ -105,11 +118,7 @@ def _figures(folder: Path, metrics: dict[str, Any]) -> list[Figure]:
     if (folder / "metrics.csv").exists():
         curves = plots.learning_curves(plots.read_curves(folder / "metrics.csv"), metrics["run"]["epoch"])
         figures.append(Figure("Learning curves", curves, "The line marks the checkpoint that was scored."))
-    matrix = (folder / "confusion_matrix.png").read_bytes()
-    figures.append(Figure("Confusion matrix", matrix, "Rows: the true gloss; columns: the answer."))
-    bars = plots.per_class_bars(metrics["scores"]["per_class"])
-    figures.append(Figure("Recall of each gloss", bars, "Worst first."))
-    return figures
+    return figures + class_figures(folder, metrics)
 
 
 def _examples(metrics: dict[str, Any], corpus: PreparedCorpus | None, extractor: str) -> list[Example]:
@@ -119,11 +128,6 @@ def _examples(metrics: dict[str, Any], corpus: PreparedCorpus | None, extractor:
         strip = skeleton_strip(read_keypoints(path)) if path and path.exists() else None
         examples.append(Example(**row, png=strip))
     return examples
-
-
-def _other_scores(folder: Path) -> dict[str, dict[str, Any]]:
-    paths = [folder / split / "metrics.json" for split in ("train", "val")]
-    return {p.parent.name: json.loads(p.read_text(encoding="utf-8"))["scores"] for p in paths if p.exists()}
 
 
 def _report_sweep(config: Config, folder: Path) -> StageResult:
@@ -143,6 +147,52 @@ def _report_sweep(config: Config, folder: Path) -> StageResult:
     for warning in sweep.warnings:
         logger.warning("%s", warning)
     return _write(folder, build_sweep_report(report), report.to_json(), summary)
+
+
+def _report_comparison(config: Config) -> StageResult:
+    settings = config.run
+    runs = select([read_run(path, split=settings.split) for path in runs_of_glob(settings.runs)], settings.where)
+    comparison = compare_runs(runs, split=settings.split)
+    folder = fixed_part(settings.runs) if settings.output_dir is None else Path(settings.output_dir)
+    several = len(comparison.sets) > 1
+    figures = [
+        Figure(
+            f"Set {number}" if several else "Every run",
+            plots.seeds_dot_plot(one.groups, names=comparison.names),
+            "A dot a run; the line is their mean, the bar its 95 % interval.",
+        )
+        for number, one in enumerate(comparison.sets, start=1)
+    ]
+    pages = {run.folder: run.folder / "report.html" for run in runs}
+    report = ComparisonReport(
+        title=f"Comparison of {len(runs)} runs",
+        runs=settings.runs,
+        where=settings.where,
+        folder=folder,
+        comparison=comparison,
+        figures=figures,
+        links={run: os.path.relpath(page, folder) for run, page in pages.items() if page.exists()},
+        provenance=provenance(config.seed),
+    )
+    for warning in comparison.warnings:
+        logger.warning("%s", warning)
+    page = build_comparison_report(report)
+    return _write(folder, page, report.to_json(), _comparison_summary(comparison), "comparison")
+
+
+def _comparison_summary(comparison: Comparison) -> dict[str, Any]:
+    """Rank and name -> score; of several sets one after another, each begun by why it stands by itself."""
+    summary: dict[str, Any] = {}
+    for number, one in enumerate(comparison.sets, start=1):
+        label = f"set {number}, " if len(comparison.sets) > 1 else ""
+        if one.reasons:
+            summary[f"{label}not ranked with set 1"] = " ".join(one.reasons)
+        for rank, group in enumerate(one.groups, start=1):
+            against = one.significance.get(group.settings, {})
+            p = f"; McNemar p {against['p_value']:.3g} against the first" if "p_value" in against else ""
+            name = f"{label}{rank}. {comparison.names[group.settings]} ({group.scores['top1_per_instance'].text})"
+            summary[name] = f"{_group_result(group)}{p}"
+    return summary
 
 
 def _group_name(group: Group) -> str:
@@ -166,10 +216,12 @@ def _group_result(group: Group) -> str:
     return f"{text}; all {pooled.num_clips} clips {pooled.accuracy:.4f}, 95 % interval {low:.4f} to {high:.4f}"
 
 
-def _write(folder: Path, page: str, content: dict[str, Any], summary: dict[str, Any]) -> StageResult:
-    atomic.write_text(folder / "report.html", page)
-    atomic.write_json(folder / "report.json", content)
-    return StageResult(summary={**summary, "report": folder / "report.html"})
+def _write(
+    folder: Path, page: str, content: dict[str, Any], summary: dict[str, Any], name: str = "report"
+) -> StageResult:
+    atomic.write_text(folder / f"{name}.html", page)
+    atomic.write_json(folder / f"{name}.json", content)
+    return StageResult(summary={**summary, "report": folder / f"{name}.html"})
 
 
 def _training_notes(folder: Path) -> list[str]:

@@ -6,7 +6,7 @@ import torch
 from made_predictions import make, with_logits
 from sklearn.metrics import classification_report, f1_score, top_k_accuracy_score
 
-from sign_recog.evaluation.classification import bootstrap_interval, score, score_groups
+from sign_recog.evaluation.classification import bootstrap_interval, class_interval, score, score_groups
 from sign_recog.evaluation.predictions import Predictions, confusion
 
 
@@ -195,3 +195,14 @@ def test_scores_do_not_depend_on_the_order_of_the_clips():
     )
     assert json.dumps(score(first)) == json.dumps(score(second) | {"loss": score(first)["loss"]})
     assert score(first)["loss"] == pytest.approx(score(second)["loss"])
+
+
+def test_the_interval_per_class_resamples_within_each_gloss():
+    """A gloss with one clip has no spread; two glosses of 50 clips have that of the mean of two shares."""
+    targets, hits = np.repeat([0, 1], 50), np.tile([True, False], 50)
+    low, high = class_interval(targets, hits, samples=20000)
+    half = 1.96 * np.sqrt(2 * 0.25 / 50) / 2  # the normal approximation
+    assert low == pytest.approx(0.5 - half, abs=0.015) and high == pytest.approx(0.5 + half, abs=0.015)
+    assert class_interval(np.array([3, 7]), np.array([True, False])) == [0.5, 0.5]
+    scores = score(make(occurring=[0, 3, 11]))
+    assert scores["top1_per_class_ci95"][0] <= scores["top1_per_class"] <= scores["top1_per_class_ci95"][1]

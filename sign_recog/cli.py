@@ -8,6 +8,7 @@ from pathlib import Path
 
 CONF_DIR = Path(__file__).parents[1] / "conf"
 _MULTIRUN = ("--multirun", "-m")
+_DRY_RUN = re.compile(r"\+{0,2}dry_run=(true|yes|on|1)", re.IGNORECASE)
 _DEFAULT = re.compile(r"^  (?:- (?P<group>\w+): (?P<option>\S+)|# (?P<extra>[\w/]+):)(?:  #)? (?P<line>.+)$", re.M)
 
 
@@ -19,18 +20,31 @@ def checked_arguments(arguments: list[str]) -> list[str]:
     if {"--help", "-h"} & set(arguments):
         print(help_text())
         sys.exit(0)
-    flags = [a for a in arguments if a.startswith("-")]
-    if set(flags) <= {*_MULTIRUN}:  # --cfg, --info and the like only look
-        from sign_recog.config.preflight import check_command
-        from sign_recog.errors import ConfigError
+    from sign_recog.config.preflight import check_command
+    from sign_recog.config.shorthand import expand
+    from sign_recog.errors import ConfigError
 
-        try:
-            check_command([a for a in arguments if not a.startswith("-")], CONF_DIR)
-        except ConfigError as error:
-            print(error, file=sys.stderr)
-            sys.exit(1)
+    flags = [a for a in arguments if a.startswith("-")]
+    try:
+        arguments = expand(arguments, CONF_DIR)
+        if set(flags) <= {*_MULTIRUN}:  # --cfg, --info and the like only look
+            overrides = [a for a in arguments if not a.startswith("-")]
+            if any(_DRY_RUN.fullmatch(a) for a in overrides):
+                _end_with_plan(overrides, multirun=bool(flags))
+            check_command(overrides, CONF_DIR)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
     warnings.filterwarnings("ignore", message=r"\s*Running Hydra app with --multirun")
     return flags_before_overrides(arguments)
+
+
+def _end_with_plan(overrides: list[str], *, multirun: bool) -> None:
+    """Print what every job would do; the program ends before Hydra makes a folder or submits anything."""
+    from sign_recog.config.preflight import jobs_of
+    from sign_recog.stages.dry_run import print_plan
+
+    sys.exit(0 if print_plan(list(jobs_of(overrides, CONF_DIR)), multirun=multirun) else 1)
 
 
 def run_to_exit_code(task: Callable[[], float | None]) -> float | None:
@@ -90,6 +104,7 @@ def help_text() -> str:
         "  python run.py data=manifest data.source=clips.csv +sweep=kfold_signer   a training a fold, unseen signers",
         "  python run.py run=predict run.input=clip.mp4 run.checkpoint=outputs/.../best.ckpt",
         "",
+        "  dry_run=true   say what every job would do, and do nothing",
         "  --cfg job      print the composed configuration and stop",
         "  --multirun     run every combination of comma-separated values",
         "  --hydra-help   Hydra's own flags",

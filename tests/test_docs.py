@@ -9,13 +9,15 @@ import pytest
 
 from sign_recog import cli, config
 from sign_recog.config.preflight import check_command
+from sign_recog.config.runs import schemas
 from sign_recog.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SETTING = re.compile(r"[+~]{0,2}[\w./]+=\S+")
 GROUPS = {path.name for path in cli.CONF_DIR.iterdir() if path.is_dir()}
-KEYS = {"seed", "name"} | {f"{name}." for name in ("paths", *GROUPS)}
+KEYS = {"seed", "name", "dry_run"} | {f"{name}." for name in ("paths", *GROUPS)}
+BARE = {name for stage in schemas().values() for name in stage.__dataclass_fields__}  # settings of the chosen stage
 
 
 def settings_of(text: str) -> list[str] | None:
@@ -30,7 +32,7 @@ def settings_of(text: str) -> list[str] | None:
 
 def _is_setting(word: str) -> bool:
     key = word.lstrip("+~").partition("=")[0]
-    return key.partition("/")[0] in GROUPS or any(key == k or key.startswith(k) for k in KEYS)
+    return key.partition("/")[0] in GROUPS or key in BARE or any(key == k or key.startswith(k) for k in KEYS)
 
 
 def commands() -> list[tuple[str, str]]:
@@ -78,6 +80,7 @@ CORPORA = ([], ["data=fsl105", "data.source=x"], ["data=signon", "data.source=x"
 STAGES = ([], *([f"run={name}"] for name in ("evaluate", "validate", "extract_keypoints", "report", "export")))
 STAGES += (["run=predict", "run.input=x.mp4"], ["run=convert", "run.format=fslr"], ["run=predict"], ["run=convert"])
 FILLERS = (["data.source=x"], ["run.input=x.mp4"], ["run.format=fslr"], ["transfer.checkpoint=x.ckpt"])
+FILLERS += (["data.video_dir=x"], ["model=s3d", "modality=rgb"], ["modality=rgb"], ["run=clean"])
 
 
 @pytest.mark.parametrize("command", COMMANDS)

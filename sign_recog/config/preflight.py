@@ -6,6 +6,7 @@ Hydra itself stops at the first bad key, and meets a sweep's bad value only when
 import difflib
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,31 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, UnionNode, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from sign_recog.config.schema import Config
+from sign_recog.config.shorthand import expand
 from sign_recog.config.validate import config_error, validate
 from sign_recog.errors import ConfigError
 
 MOST_JOBS = 64  # of a sweep, checked beforehand; the rest is checked as each job starts
+
+
+@dataclass
+class Job:
+    """One job of a command.
+
+    Attributes:
+        settings: Those in which the command's jobs differ, "key=value".
+        config: None where ``problems`` keep it from being composed.
+        swept_by_file: Whether a file of conf/sweep is what makes several jobs; that is a multirun by itself.
+    """
+
+    settings: list[str]
+    config: Config | None = None
+    problems: list[str] = field(default_factory=list)
+    swept_by_file: bool = False
 
 
 def check_command(overrides: list[str], conf_dir: Path) -> None:
@@ -28,8 +47,20 @@ def check_command(overrides: list[str], conf_dir: Path) -> None:
     Raises:
         ConfigError: Listing unknown groups, options and keys, wrong types, and contradictions.
     """
+    found = [problem for job in jobs_of(overrides, conf_dir, most=MOST_JOBS) for problem in job.problems]
+    if found:
+        raise config_error(list(dict.fromkeys(found)))
+
+
+def jobs_of(overrides: list[str], conf_dir: Path, *, most: int | None = None) -> Iterator[Job]:
+    """Compose every job that ``overrides`` describe, with what is wrong with it; ``most`` for each choice of options.
+
+    Raises:
+        ConfigError: If the command cannot be split into jobs: its syntax is wrong, or an option does not exist.
+    """
     try:
-        parsed = [o for o in OverridesParser.create().parse_overrides(overrides) if not _is_hydra(o)]
+        parsed = OverridesParser.create().parse_overrides(expand(overrides, conf_dir))
+        parsed = [o for o in parsed if not _is_hydra(o)]
     except HydraException as error:
         raise ConfigError(
             f"{error}\nWrite settings as key=value; quote what the shell or Hydra would split."
@@ -37,12 +68,11 @@ def check_command(overrides: list[str], conf_dir: Path) -> None:
     groups = [o for o in parsed if (conf_dir / o.key_or_group).is_dir()]
     values = [o for o in parsed if o not in groups]
     found = [problem for o in groups for problem in _unknown_options(o, conf_dir)]
-    if not found:
-        with initialize_config_dir(str(conf_dir), version_base="1.3"):
-            for choice in itertools.islice(_jobs(groups), MOST_JOBS):
-                found += _problems_of_group_choice(choice, values)
     if found:
         raise config_error(list(dict.fromkeys(found)))
+    with initialize_config_dir(str(conf_dir), version_base="1.3"):
+        for choice in itertools.islice(_combinations(groups), most):
+            yield from _jobs_of_group_choice(choice, values, most)
 
 
 def _is_hydra(override: Override) -> bool:
@@ -70,19 +100,24 @@ def _alternatives(override: Override) -> list[Any]:
     return list(override.sweep_iterator()) if override.is_sweep_override() else [override.value()]
 
 
-def _jobs(overrides: list[Override]) -> Iterator[list[tuple[Override, Any]]]:
+def _combinations(overrides: list[Override]) -> Iterator[list[tuple[Override, Any]]]:
     """Every combination of the overrides' values, as a sweep would run them."""
     for combination in itertools.product(*(_alternatives(o) for o in overrides)):
         yield list(zip(overrides, combination, strict=True))
 
 
-def _problems_of_group_choice(choice: list[tuple[Override, Any]], values: list[Override]) -> list[str]:
+def _jobs_of_group_choice(
+    choice: list[tuple[Override, Any]], values: list[Override], most: int | None
+) -> Iterator[Job]:
+    chosen = [_group_override(o, value) for o, value in choice]
+    differing = [text for text, (o, _) in zip(chosen, choice, strict=True) if o.is_sweep_override()]
     try:
-        base = compose("config", [_group_override(o, value) for o, value in choice], return_hydra_config=True)
+        base = compose("config", chosen, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
-        return [f"{error}"]
+        yield Job(differing, problems=[f"{error}"])
+        return
     swept = _swept_by_option(base, values)
-    found = [
+    twice = [
         f"{o.input_line}: a sweep of {o.key_or_group} was chosen with +sweep=. Leave one of the two out."
         for o in values
         if o.key_or_group in {other.key_or_group for other in swept}
@@ -90,17 +125,17 @@ def _problems_of_group_choice(choice: list[tuple[Override, Any]], values: list[O
     values = [*values, *swept]
     with open_dict(base):
         del base["hydra"]
-    for job in itertools.islice(_jobs(values), MOST_JOBS):
-        cfg = base.copy()
-        problems = [p for o, value in job for p in _set(cfg, o, value)]
+    for combination in itertools.islice(_combinations(values), most):
+        own = [f"{o.key_or_group}={value}" for o, value in combination if o.is_sweep_override()]
+        job, cfg = Job([*differing, *own], problems=list(twice), swept_by_file=bool(swept)), base.copy()
+        job.problems += [p for o, value in combination for p in _set(cfg, o, value)]
         try:
-            validate(cfg)
+            job.config = validate(cfg)
         except ConfigError as error:
-            problems += str(error).split("\n  - ")[1:] or [str(error)]
+            job.problems += str(error).split("\n  - ")[1:] or [str(error)]
         except OmegaConfBaseException as error:
-            problems.append(_first_line(error))
-        found += problems
-    return found
+            job.problems.append(_first_line(error))
+        yield job
 
 
 def _swept_by_option(base: DictConfig, values: list[Override]) -> list[Override]:
@@ -138,7 +173,7 @@ def _set(cfg: DictConfig, override: Override, value: Any) -> list[str]:
         old = None if not exists or OmegaConf.is_missing(cfg, key) else OmegaConf.select(cfg, key)
         if isinstance(old, DictConfig) and not isinstance(value, dict) and value is not None:
             return [f"{shown}: {key} is a section, not a value. Set one of {', '.join(map(str, old))} in it."]
-        wrong = _wrong_type(old, value)
+        wrong = "" if _of_several_types(cfg, key) else _wrong_type(old, value)
         if wrong:
             return [f"{shown} must be {wrong}; the default is {old!r}."]
         if override.is_add() or override.is_force_add():
@@ -161,6 +196,17 @@ def _has(cfg: DictConfig, key: str) -> bool:
 
 def _holds_null(node: DictConfig, name: str) -> bool:
     return name in node._content if isinstance(node._content, dict) else False
+
+
+def _of_several_types(cfg: DictConfig, key: str) -> bool:
+    """Whether a key's value may be of another type than its default, as a number or ``auto``."""
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    return (
+        isinstance(node, DictConfig)
+        and isinstance(node._content, dict)
+        and isinstance(node._content.get(name), UnionNode)
+    )
 
 
 def _wrong_type(old: Any, new: Any) -> str:

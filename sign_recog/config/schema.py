@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from sign_recog.config.evaluation import EvaluationConfig
 from sign_recog.config.loss import LossConfig
 from sign_recog.config.optim import OptimConfig
 from sign_recog.config.split import SplitConfig
@@ -94,6 +95,7 @@ class Config:
 
     name: str = MISSING
     seed: int = MISSING
+    dry_run: bool = MISSING  # say what the command would do, and do nothing
     paths: PathsConfig = field(default_factory=PathsConfig)
     run: Any = MISSING  # the stage's own class from config/runs
     data: DataConfig = field(default_factory=DataConfig)
@@ -106,6 +108,7 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     logger: Any = MISSING
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
 
@@ -139,6 +142,7 @@ def register_schemas() -> None:
         "optim": OptimConfig,
         "trainer": TrainerConfig,
         "transfer": TransferConfig,
+        "evaluation": EvaluationConfig,
         "launcher": LauncherConfig,
     }.items():
         store.store(group=group, name=f"{group}_schema", node=node)

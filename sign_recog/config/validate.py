@@ -1,5 +1,6 @@
 """From a composed DictConfig to a checked Config."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, cast
@@ -8,7 +9,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sign_recog.config.schema import Config
+from sign_recog.config.targets import unknown_arguments
 from sign_recog.errors import ConfigError
+
+MODALITY_SETTING = re.compile(r"\$\{modality\.(\w+)\}")
 
 
 def validate(cfg: DictConfig) -> Config:
@@ -17,6 +21,9 @@ def validate(cfg: DictConfig) -> Config:
     Raises:
         ConfigError: If a value is missing, or any section's ``problems()`` is not empty.
     """
+    lacking = _lacking(cfg)
+    if lacking:
+        raise config_error(lacking)
     missing = list(_missing(OmegaConf.to_container(cfg, resolve=False)))
     if missing:
         raise config_error([f"{key} has no value. Give {key}=VALUE." for key in missing])
@@ -28,6 +35,28 @@ def validate(cfg: DictConfig) -> Config:
     if found:
         raise config_error(found)
     return config
+
+
+def _lacking(cfg: DictConfig) -> list[str]:
+    """The problem of a network that reads settings of its modality which this modality has not; perhaps none."""
+    settings = OmegaConf.to_container(cfg.model, resolve=False) if OmegaConf.is_dict(cfg.get("model")) else {}
+    read = [(key, MODALITY_SETTING.fullmatch(value)) for key, value in _flat(settings, "model") if type(value) is str]
+    names = {key: found[1] for key, found in read if found and found[1] not in cfg.modality}
+    if not names:
+        return []
+    listed = " and ".join(f"{key} (modality.{name})" for key, name in names.items())
+    return [
+        f"The network takes {listed} from the modality, and this one has no such setting: it is a network over frames. "
+        "Use modality=rgb, or a network over keypoints or features."
+    ]
+
+
+def _flat(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in node.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}.{name}")
+        else:
+            yield f"{prefix}.{name}", value
 
 
 def _missing(node: Any, prefix: str = "") -> Iterator[str]:
@@ -49,6 +78,8 @@ def problems(config: Config) -> list[str]:
     sections = [getattr(config, f.name) for f in fields(config)]
     found = [p for s in sections if is_dataclass(s) and hasattr(s, "problems") for p in s.problems()]
     found += config.problems()
+    nodes = {"data.corpus": config.data.corpus} | {k: getattr(config, k) for k in ("model", "augment", "extractor")}
+    found += [p for key, node in nodes.items() for p in unknown_arguments(key, node)]
     if not config.run.reads_modality:
         sections.remove(config.modality)
     return found + [p for s in sections if hasattr(s, "contradictions") for p in s.contradictions(config)]

@@ -11,7 +11,6 @@ from sign_recog.data.readers import Reader, clip_path
 from sign_recog.data.samplers import BucketBatchSampler
 from sign_recog.data.vocabulary import Vocabulary
 from sign_recog.errors import DataError
-from sign_recog.landmarks.augment import Augmentation
 from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.manifest import Clip
 from sign_recog.types import Batch
@@ -25,7 +24,7 @@ def build_dataset(
     *,
     extractor: str,
     train: bool,
-    augmentations: Sequence[Augmentation] = (),
+    augmentations: Sequence[Any] = (),
     seed: int = 0,
 ) -> ClipDataset:
     """Open the network inputs of ``clips`` (all of one split) and label them.

@@ -1,15 +1,17 @@
 """Clips as network input, and batches of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from sign_recog.data.readers import Reader, Sequences
+from sign_recog.data.readers import Reader, Sequences, pad
 from sign_recog.data.vocabulary import Labels
-from sign_recog.landmarks.augment import Augmentation
 from sign_recog.types import Batch
+
+__all__ = ["ClipDataset", "pad", "padding_mask"]
 
 
 class ClipDataset(Dataset):
@@ -28,7 +30,7 @@ class ClipDataset(Dataset):
         labels: Labels,
         *,
         train: bool,
-        augmentations: Sequence[Augmentation] = (),
+        augmentations: Sequence[Any] = (),
         seed: int = 0,
     ):
         self.sequences, self.reader, self.clip_ids = sequences, reader, list(clip_ids)
@@ -44,11 +46,7 @@ class ClipDataset(Dataset):
         indices = [index for _, index in items]
         # A clip stands in one batch an epoch, so its first clip tells a batch from all others.
         rng = np.random.default_rng([self.seed, *items[0]]) if self.train else None
-        padded, lengths = pad([self.sequences.read(index, rng) for index in indices])
-        if rng is not None and self.augmentations:
-            padded, lengths = self.reader.augmented(padded, lengths, self.augmentations, rng)
-            padded = padded[:, : lengths.max()]
-            padded[np.arange(padded.shape[1]) >= lengths[:, None]] = 0
+        padded, lengths = self.reader.batch(self.sequences, indices, self.augmentations, rng)
         rows = torch.tensor(indices)
         gloss, category, language = (column[rows] for column in self._columns)
         return Batch(
@@ -59,16 +57,6 @@ class ClipDataset(Dataset):
             language=language,
             clip_id=[self.clip_ids[index] for index in indices],
         )
-
-
-def pad(sequences: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Sequences (T_i, ...) with zeros up to the longest of them, (B, T, ...), and their lengths (B,)."""
-    lengths = np.array([len(sequence) for sequence in sequences])
-    first = sequences[0]
-    padded = np.zeros((len(sequences), lengths.max(), *first.shape[1:]), first.dtype)
-    for row, sequence in zip(padded, sequences, strict=True):
-        row[: len(sequence)] = sequence
-    return padded, lengths
 
 
 def padding_mask(lengths: np.ndarray) -> torch.Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from sign_recog.config.modalities.features import FeatureScaling, FeaturesModality
-from sign_recog.data.readers import Sequences, open_pack
+from sign_recog.data.readers import PointReader, Sequences, open_pack
 from sign_recog.errors import ConfigError, DataError
 from sign_recog.landmarks.augment import Augmentation, Clips
 from sign_recog.storage.corpus import PreparedCorpus
@@ -14,7 +14,7 @@ from sign_recog.storage.features import FeatureSequence, read_features
 from sign_recog.storage.manifest import Clip
 
 
-class FeatureReader:
+class FeatureReader(PointReader):
     """Features -> network input, as ``modality`` says (a :class:`sign_recog.data.readers.Reader`)."""
 
     Settings = FeaturesModality
@@ -59,7 +59,7 @@ class FeatureReader:
     def augmented(
         self, padded: np.ndarray, lengths: np.ndarray, augmentations: Sequence[Augmentation], rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As :meth:`Reader.augmented`; the changes see (B, N, D / P, P), P values being a point.
+        """As :meth:`PointReader.augmented`; the changes see (B, N, D / P, P), P values being a point.
 
         Raises:
             ConfigError: If the values of a window do not divide into points.

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from sign_recog.config.modalities.keypoints import Imputation, KeypointsModality, Normalization
-from sign_recog.data.readers import Sequences, open_pack
+from sign_recog.data.readers import PointReader, Sequences, open_pack
 from sign_recog.errors import DataError
 from sign_recog.landmarks.augment import Augmentation, Clips
 from sign_recog.landmarks.impute import impute_gaps, impute_parts
@@ -18,7 +18,7 @@ from sign_recog.storage.manifest import Clip
 from sign_recog.storage.sequences import KeypointSequence, read_keypoints
 
 
-class KeypointReader:
+class KeypointReader(PointReader):
     """Keypoints -> network input, as ``modality`` says (a :class:`sign_recog.data.readers.Reader`)."""
 
     Settings = KeypointsModality
@@ -93,7 +93,7 @@ class KeypointReader:
     def augmented(
         self, padded: np.ndarray, lengths: np.ndarray, augmentations: Sequence[Augmentation], rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As :meth:`Reader.augmented`, of batches (B, T, D) of :meth:`frames`.
+        """As :meth:`PointReader.augmented`, of batches (B, T, D) of :meth:`frames`.
 
         The changes see (B, T, V, C), with presence as one more channel that is the same for all points of a part, so
         that it follows its part through mirroring, resampling and dropping.

@@ -1,5 +1,6 @@
 """What a modality's reader offers, and what the readers share."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,10 +38,12 @@ class Reader(Protocol):
 
     Attributes:
         Settings: The dataclass of its settings, as the class knows it.
+        steps: Which of its settings are named nodes; the class gets the objects built of each, in their order.
         input_dim: D of the network's input; None = whatever the files hold.
     """
 
     Settings: type[ModalityConfig]
+    steps: tuple[str, ...]
     modality: Any
 
     @property
@@ -58,10 +61,58 @@ class Reader(Protocol):
     def frames(self, sequence: Any, name: str) -> np.ndarray:
         """The network input of what an extractor gives for one clip; of a video's path where there is none."""
 
+    def batch(
+        self,
+        sequences: Sequences,
+        indices: Sequence[int],
+        augmentations: Sequence[Any],
+        rng: np.random.Generator | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Some clips as network inputs (B, T, ...), 0 after their ends, and their lengths (B,).
+
+        Args:
+            augmentations: Random changes, in their order; none are made where ``rng`` is None.
+            rng: As :meth:`Sequences.read`.
+        """
+
+
+class PointReader(ABC):
+    """A reader whose augmentations see a whole batch of points."""
+
+    steps: tuple[str, ...] = ()
+
+    @abstractmethod
     def augmented(
         self, padded: np.ndarray, lengths: np.ndarray, augmentations: Sequence[Augmentation], rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """A batch of network inputs, (B, T, ...) and the clips' lengths (B,), after random changes."""
+
+    def batch(
+        self,
+        sequences: Sequences,
+        indices: Sequence[int],
+        augmentations: Sequence[Any],
+        rng: np.random.Generator | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As :meth:`Reader.batch`."""
+        padded, lengths = pad([sequences.read(index, rng) for index in indices])
+        if rng is not None and augmentations:
+            padded, lengths = self.augmented(padded, lengths, augmentations, rng)
+            padded = padded[:, : lengths.max()]
+            padded[np.arange(padded.shape[1]) >= lengths[:, None]] = 0
+        return padded, lengths
+
+
+def pad(sequences: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Sequences (T_i, ...) with zeros up to the longest of them, (B, T, ...), and their lengths (B,)."""
+    lengths = np.array([len(sequence) for sequence in sequences])
+    if (lengths == lengths[0]).all():
+        return np.stack(sequences), lengths
+    first = sequences[0]
+    padded = np.zeros((len(sequences), lengths.max(), *first.shape[1:]), first.dtype)
+    for row, sequence in zip(padded, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return padded, lengths
 
 
 def clip_path(folder: Path, clip: Clip) -> Path:

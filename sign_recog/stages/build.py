@@ -27,7 +27,9 @@ def build(node: dict[str, Any], **known: Any) -> Any:
 
 def build_reader(modality: ModalityConfig) -> Reader:
     """The reader of a modality, made from its settings."""
-    return get_class(modality._target_)(modality)
+    kind = cast(type[Reader], get_class(modality._target_))
+    steps = {name: [build(node) for node in getattr(modality, name).values()] for name in kind.steps}
+    return cast(Any, kind)(modality, **steps)
 
 
 def stored_reader(modality: dict[str, Any]) -> Reader:

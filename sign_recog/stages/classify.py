@@ -2,6 +2,7 @@
 
 import json
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,20 @@ from sign_recog.data.vocabulary import Vocabulary
 from sign_recog.errors import ConfigError, DataError, Stopped
 from sign_recog.stages import StageResult
 from sign_recog.stages.build import build, build_reader
+from sign_recog.stages.earlier import read_training, record_run, resume_point
 from sign_recog.stages.run_folder import extractor_name, plain, prepared, read_extraction, run_dir, write_config
 from sign_recog.storage import checkpoint
 from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.manifest import Clip
+from sign_recog.storage.run_record import read_record
 from sign_recog.training.budget import Budget
 from sign_recog.training.class_frequency import class_counts, set_bias_prior
 from sign_recog.training.freeze import Freeze, freeze_parts
 from sign_recog.training.losses import SignLoss
 from sign_recog.training.module import SignClassifier
-from sign_recog.training.precision import compile_network
-from sign_recog.training.reproducibility import git_commit, record_end, record_start, seed_everything
+from sign_recog.training.precision import check_accelerator, compile_network, num_devices, on_cuda
+from sign_recog.training.processes import rank_zero_first, run_in_processes, use_threads
+from sign_recog.training.reproducibility import git_commit, peak_memory, record_end, record_start, seed_everything
 from sign_recog.training.trainer import build_trainer, fit
 from sign_recog.training.transfer import load_weights, print_outcomes
 
@@ -37,12 +41,13 @@ def run(config: Config) -> StageResult:
     Raises:
         DataError: If nothing was extracted, or a label of val is not in train.
         ConfigError: If the run folder holds a training with other settings, or the metric to go by is not measured.
-        CheckpointError: If its last.ckpt is none of this program's.
+        CheckpointError: If the checkpoint to go on from is damaged, or none of this program's.
     """
     folder = run_dir(config)
-    last = folder / "checkpoints" / "last.ckpt"
-    resumed = checkpoint.load(last) if last.exists() else None
-    before = None if resumed is None else checkpoint.own_part(resumed, last)
+    selected = folder / "checkpoints" / f"{config.trainer.select.value}.ckpt"
+    point = resume_point(folder)
+    resumed = None if point is None else checkpoint.load(point)
+    before = None if point is None or resumed is None else checkpoint.own_part(resumed, point)
     if before is not None:
         _refuse_changed_settings(config, before["config"], folder)
     corpus = prepared(config)
@@ -57,36 +62,69 @@ def run(config: Config) -> StageResult:
     if before is not None:
         _refuse_changed_clips(clips["train"], before["train_clips"], folder)
         _refuse_changed_labels(vocabulary, before, folder)
-    if resumed is None or not _finished(resumed, config, len(clips["train"])):
+    # run=clean may have removed last.ckpt of a training that is over.
+    over = selected.exists() and read_training(folder).trained
+    if resumed is None or not (over or _finished(resumed, config, len(clips["train"]))):
+        if before is not None and point is not None and point.name != "last.ckpt":
+            logger.warning("last.ckpt is missing, so training goes on from %s, epoch %d.", point, before["epoch"])
         write_config(config)
+        record_run(config)
         record_start(folder / "provenance.json", config.seed)
-        _train(config, corpus, clips, vocabulary, last if resumed else None)
-        record_end(folder / "provenance.json")
+        memory = _train(config, corpus, clips, vocabulary, point)
+        record_end(folder / "provenance.json", memory)
     else:
         logger.info("%s: this training has finished; nothing to do.", folder)
-    chosen = checkpoint.read_checkpoint(folder / "checkpoints" / f"{config.trainer.select.value}.ckpt")
+    chosen = checkpoint.read_checkpoint(selected)
+    objective = chosen.metrics[config.trainer.monitor]
+    epochs, steps = _length(folder, chosen)
+    record_run(config, trained=True, epochs=epochs, steps=steps, objective=objective)
     summary = {
         "train clips": f"{len(clips['train'])} of {len(clips['train']) + len(without['train'])}",
         "val clips": f"{len(clips['val'])} of {len(clips['val']) + len(without['val'])}",
         "glosses": len(vocabulary.glosses),
         "categories": len(vocabulary.categories),
         "parameters": sum(weight.numel() for weight in chosen.weights.values()),
-        "epochs": checkpoint.read_checkpoint(last).epoch,
-        "steps": checkpoint.read_checkpoint(last).step,
+        "epochs": epochs,
+        "steps": steps,
         "selected checkpoint": chosen.path,
         "selected epoch": chosen.epoch,
         **{name: chosen.metrics[name] for name in sorted(chosen.metrics) if name.startswith("val_")},
     }
-    return StageResult(objective=chosen.metrics[config.trainer.monitor], summary=summary)
+    return StageResult(objective=objective, summary=summary)
+
+
+def _length(folder: Path, chosen: checkpoint.Checkpoint) -> tuple[int, int]:
+    """Epochs and steps of a training that is over."""
+    last, record = folder / "checkpoints" / "last.ckpt", read_record(folder)
+    if last.exists() or record is None or record.epochs is None or record.steps is None:
+        final = checkpoint.read_checkpoint(last) if last.exists() else chosen
+        return final.epoch, final.step
+    return record.epochs, record.steps
 
 
 def _train(
     config: Config, corpus: PreparedCorpus, clips: dict[str, list[Clip]], vocabulary: Vocabulary, resume: Path | None
-) -> None:
-    if config.trainer.num_threads is not None:
-        torch.set_num_threads(config.trainer.num_threads)
+) -> list[dict[str, int | None]]:
+    """Train here, or in a process for each device; return the most memory each process has used."""
+    check_accelerator(config.trainer)
+    work = partial(_train_share, config, corpus, clips, vocabulary, resume)
+    try:
+        size = num_devices(config.trainer)
+        return [work()] if size == 1 else run_in_processes(work, size, cuda=on_cuda(config.trainer))
+    except SystemExit as error:  # the answer to Ctrl-C and to SIGTERM, Lightning's too
+        last = run_dir(config) / "checkpoints" / "last.ckpt"
+        kept = f"{last} holds epoch {checkpoint.read_checkpoint(last).epoch}" if last.exists() else "No epoch was over"
+        raise Stopped(f"Training was stopped. {kept}; the same command goes on from there.") from error
+
+
+def _train_share(
+    config: Config, corpus: PreparedCorpus, clips: dict[str, list[Clip]], vocabulary: Vocabulary, resume: Path | None
+) -> dict[str, int | None]:
+    """What each process of a training does."""
+    use_threads(config.trainer.num_threads)
     seed_everything(config.seed)
-    module, loaders = assemble(config, corpus, clips, vocabulary)
+    with rank_zero_first():
+        module, loaders = assemble(config, corpus, clips, vocabulary)
     if config.transfer.checkpoint is not None and resume is None:
         _transfer(config, module.network, vocabulary)
     if config.trainer.compile:
@@ -97,12 +135,8 @@ def _train(
         one.log_hyperparams({**plain(config), "git_commit": git_commit()})
     frozen = [Freeze(module.network, config.transfer)] if config.transfer.freeze_parts else []
     trainer = build_trainer(config.trainer, folder, loggers, num_clips=len(clips["train"]), callbacks=frozen)
-    try:
-        fit(trainer, module, loaders["train"], loaders["val"], resume=resume)
-    except SystemExit as error:  # Lightning's answer to Ctrl-C and to SIGTERM
-        last = folder / "checkpoints" / "last.ckpt"
-        kept = f"{last} holds epoch {checkpoint.read_checkpoint(last).epoch}" if last.exists() else "No epoch was over"
-        raise Stopped(f"Training was stopped. {kept}; the same command goes on from there.") from error
+    fit(trainer, module, loaders["train"], loaders["val"], resume=resume)
+    return peak_memory()
 
 
 def _transfer(config: Config, network: torch.nn.Module, vocabulary: Vocabulary) -> None:
@@ -164,6 +198,8 @@ def assemble(
         num_categories=num_categories,
         num_languages=len(vocabulary.languages),
     )
+    if hasattr(network, "pretrained"):
+        logger.info("backbone: %s", f"weights from {network.pretrained}" if network.pretrained else "random weights")
     record = {
         "config": plain(config),
         "glosses": list(vocabulary.glosses),

@@ -18,7 +18,7 @@ from sign_recog.stages.metrics import build_metrics, interval
 from sign_recog.stages.recognizer import load_recognizer
 from sign_recog.stages.results import write_pictures, write_results
 from sign_recog.stages.run_folder import checkpoint_path, corpus_dir, read_extraction, result_dir, stored_extractor
-from sign_recog.stages.scoring import Scorer, compare_with_training
+from sign_recog.stages.scoring import Scorer, compare_with_training, groups_of
 from sign_recog.storage import atomic
 from sign_recog.storage.checkpoint import Checkpoint, read_checkpoint
 from sign_recog.storage.corpus import PreparedCorpus, manifest_dir, open_corpus
@@ -49,6 +49,8 @@ def run(config: Config) -> StageResult:
     scorer = Scorer(config, recognizer, corpus, stored_extractor(trained.config))
     _refuse_other_extraction(trained, recognizer.reader.folder(corpus, scorer.extractor))
     sets = _clips_of_sets(scorer)
+    if without := set(config.run.group_by) - groups_of(corpus.clips, config.run.group_by).keys():
+        logger.info("run.group_by: no clip has %s in the manifest, so it is left out.", ", ".join(sorted(without)))
     folder = result_dir(config, path, None, _place(corpus, trained))
     found: dict[str, dict[str, Any]] = {}
     shuffled: dict[str, Any] | None = None

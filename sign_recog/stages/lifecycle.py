@@ -9,20 +9,36 @@ from hydra.utils import get_method
 
 from sign_recog.config import Config
 from sign_recog.console import print_summary
-from sign_recog.errors import SignRecogError, Stopped
+from sign_recog.errors import ConfigError, SignRecogError, Stopped
 from sign_recog.stages import StageResult
+from sign_recog.stages.earlier import settle
 from sign_recog.stages.run_folder import run_dir
 from sign_recog.storage import atomic
 
 logger = logging.getLogger(__name__)
 
-ONLOOKERS = ("report", "predict", "export")  # stages that use a run without being part of it: its status stays
+ONLOOKERS = ("report", "predict", "export", "clean")  # stages that use a run without being part of it: its status stays
 
 
 def run(config: Config) -> StageResult:
-    """Run ``config.run``'s stage; ``status.json`` in the run folder says running, finished or failed, and why."""
+    """Run ``config.run``'s stage; ``status.json`` in the run folder says running, finished or failed, and why.
+
+    A training that was done before is not done again, and leaves its folder as it was.
+
+    Raises:
+        ConfigError: If another folder holds the same training.
+    """
     name = config.run._target_.split(".")[-2]
     started = time.time()
+    try:
+        if config.dry_run:
+            raise ConfigError("dry_run=true belongs on the command line, not in a file: this would have run.")
+        if (done := settle(config)) is not None:
+            print_summary(f"{name}: nothing to do", done.summary)
+            return done
+    except SignRecogError as error:
+        logger.error("%s", error)
+        raise
     status: dict[str, Any] = {"stage": name, "state": "running", "started": _stamp(started), "error": None}
 
     def write_status(**changes: Any) -> None:

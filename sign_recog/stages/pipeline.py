@@ -27,4 +27,7 @@ def run(config: Config) -> StageResult:
     return StageResult(objective=objective, summary={k: v for k, v in summary.items() if k in _HEADLINES})
 
 
-_HEADLINES = ("test clips", "top1_per_instance", "95 % interval of top-1", "results", "report")
+_HEADLINES = (
+    "test clips", "top1_per_instance", "95 % interval of top-1", "top-1 on val", "top-1 on test, shuffled frames",
+    "results", "report",
+)  # fmt: skip

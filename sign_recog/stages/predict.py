@@ -44,6 +44,7 @@ def run(config: Config) -> StageResult:
     settings = config.run
     recognizer = load_recognizer(read_checkpoint(checkpoint_path(config, settings.checkpoint)), config.trainer)
     recognizer.language_index(settings.language)  # a wrong one is said before the work begins
+    recognizer.check_embeddings([kind for kind in settings.embeddings if kind != "probabilities"])
     paths = _inputs(Path(settings.input))
     if settings.overlay:
         require_opencv()

@@ -1,6 +1,7 @@
 """A checkpoint ready for use: the network, its preprocessing and its labels."""
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,8 +33,12 @@ class Recognizer:
 
     @torch.inference_mode()
     def logits(self, loader: DataLoader) -> dict[str, np.ndarray]:
-        """Logits of all clips, in the loader's order: ``gloss_logits`` (N, G), perhaps ``category_logits`` (N, K)."""
-        batches = [self._forward(batch["sequence"], batch["padding_mask"], batch["language"]) for batch in loader]
+        """Logits of all clips, in the loader's order: ``gloss_logits`` (N, G), perhaps ``category_logits`` (N, K).
+
+        They are computed in the precision of the training, as its validation computed them, and returned in float32.
+        """
+        with self._autocast():
+            batches = [self._forward(batch["sequence"], batch["padding_mask"], batch["language"]) for batch in loader]
         return {name: np.concatenate([b[name].float().cpu().numpy() for b in batches]) for name in batches[0]}
 
     @torch.inference_mode()
@@ -86,6 +91,24 @@ class Recognizer:
                 "Give run.language=NAME."
             )
         return languages.index(name)
+
+    def _autocast(self) -> AbstractContextManager:
+        precision = self.checkpoint.config["trainer"]["precision"]
+        if precision == "32-true":
+            return nullcontext()
+        half = precision == "16-mixed" and self.device.type == "cuda"  # which is bf16-mixed elsewhere
+        kind = torch.float16 if half else torch.bfloat16
+        return torch.autocast(self.device.type, dtype=kind, cache_enabled=False)
+
+    def check_embeddings(self, kinds: Collection[str]) -> None:
+        """Raise CheckpointError if the network has none of a kind (``spatial``, ``temporal``, ``cls``)."""
+        lacking = [kind for kind in kinds if not hasattr(self.network, _STEPS[kind])]
+        if lacking:
+            raise CheckpointError(
+                f"{self.checkpoint.path}: its network reads a clip as a whole and has no vectors of single frames, so "
+                f"run.embeddings={list(kinds)} asks for what it has not ({', '.join(lacking)}). Use cls, probabilities "
+                "or none."
+            )
 
     def _forward(self, sequence: torch.Tensor, mask: torch.Tensor, language: torch.Tensor) -> dict[str, torch.Tensor]:
         extra = [language.to(self.device)] if self.vocabulary.languages else []

@@ -95,10 +95,8 @@ class Scorer:
 
 
 def groups_of(clips: list[Clip], columns: list[str]) -> dict[str, list[str]]:
-    """Column of the manifest -> its value for each clip; a column that no clip has is left out, and named."""
+    """Column of the manifest -> its value for each clip; a column that no clip has is left out."""
     found = {name: [_cell(clip, name) for clip in clips] for name in columns}
-    if without := [name for name, values in found.items() if not any(values)]:
-        logger.info("run.group_by: no clip has %s in the manifest, so it is left out.", ", ".join(without))
     return {name: values for name, values in found.items() if any(values)}
 
 

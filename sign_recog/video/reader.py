@@ -8,47 +8,30 @@ A damaged or truncated file is an error, not a shorter clip.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from sign_recog.errors import DataError
+from sign_recog.video.container import (
+    CANNOT_SEEK,
+    REMEDY,
+    Converter,
+    VideoInfo,
+    duration_of,
+    missing_at_end,
+    no_frame,
+    opened,
+    read_info,
+    seconds,
+)
 from sign_recog.video.resampling import TOLERANCE, resampled
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
-
-# A clip may end this many frames, or this share, before what the header says; beyond it, it is truncated.
-_MISSING_FRAMES, _MISSING_SHARE = 2.5, 0.02
-_SQUARE = 0.01  # pixels this close to square are left alone, since resizing by a pixel only blurs
-# FFmpeg's names of containers in which times are wrong after a seek: in MPEG program streams they were off
-# by the B-frames (FFmpeg 8), so these are decoded from their first frame.
-_CANNOT_SEEK = ("mpeg",)
-_REMEDY = "Copy or convert the video again, or leave the clip out."
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a video's header says.
-
-    Attributes:
-        width, height: Pixels as shown, after rotation and with square pixels.
-        fps: Frames a second on average; the distances between frames may vary.
-        num_frames_estimate: From the header, or from duration and fps; only decoding counts exactly.
-        duration_s: 0 where the header does not say.
-        codec: FFmpeg's name of the decoder.
-    """
-
-    width: int
-    height: int
-    fps: float
-    num_frames_estimate: int
-    duration_s: float
-    codec: str
 
 
 class Frame(NamedTuple):
@@ -104,13 +87,13 @@ class VideoReader:
     ) -> None:
         self.path, self.start_s, self.end_s, self.target_fps = path, start_s, end_s, target_fps
         self.num_decoded = 0
-        with _opened(path) as (container, stream):
-            self.info, self._first_pts = _read_info(path, container, stream)
+        with opened(path) as (container, stream):
+            self.info, self._first_pts = read_info(path, container, stream)
         self._interval_s = 1.0 / self.info.fps
 
     def __iter__(self) -> Iterator[Frame]:
         self.num_decoded = 0
-        timed = self._timed_frames()
+        timed = self.timed_frames()
         if self.target_fps is not None:
             timed = resampled(timed, self.target_fps, self._interval_s)
         shown, image = None, np.empty(0)
@@ -119,13 +102,13 @@ class VideoReader:
                 shown, image = frame, convert(frame)
             yield Frame(image, round(time_s * 1000))
 
-    def _timed_frames(self) -> Iterator[tuple[tuple["VideoFrame", "_Converter"], float]]:
+    def timed_frames(self) -> Iterator[tuple[tuple["VideoFrame", "Converter"], float]]:
         """The clip's frames with what makes pictures of them, and their times in seconds, the first at 0."""
         tolerance = TOLERANCE * self._interval_s
         end_s = float("inf") if self.end_s is None else self.end_s - tolerance
         first_s, video_ends_s = None, 0.0
         with _opened_at(self.path, self.start_s, self._first_pts) as (container, stream):
-            convert = _Converter(stream)
+            convert = Converter(stream)
             for frame, time_s, frame_ends_s in self._decoded(container, stream):
                 if time_s >= end_s:
                     break
@@ -138,11 +121,7 @@ class VideoReader:
             else:
                 self._check_reached_end(container, stream, video_ends_s)
         if first_s is None:
-            span = f"[{self.start_s:g}, {'end' if self.end_s is None else format(self.end_s, 'g')}) s"
-            raise DataError(
-                f"{self.path}: no frame lies in {span}; the video is {self.info.duration_s:.2f} s long. "
-                "Correct the clip's start_s and end_s."
-            )
+            raise no_frame(self.path, self.start_s, self.end_s, self.info.duration_s)
 
     def _decoded(
         self, container: "InputContainer", stream: "VideoStream"
@@ -155,61 +134,38 @@ class VideoReader:
             for frame in container.decode(stream):
                 before_s = time_s
                 if frame.pts is not None:
-                    time_s = _seconds(frame.pts - self._first_pts, stream)
+                    time_s = seconds(frame.pts - self._first_pts, stream)
                 if frame.pts is None or (time_s <= before_s and frame.dts is None):
                     time_s = before_s + self._interval_s  # the container says nothing of this frame (AVI, MPEG)
                 elif time_s <= before_s:
                     time_s = before_s + self._interval_s / 2  # two frames for one time: both are kept, in order
-                lasts_s = _seconds(frame.duration, stream) if frame.duration else self._interval_s
+                lasts_s = seconds(frame.duration, stream) if frame.duration else self._interval_s
                 yield frame, time_s, time_s + lasts_s
         except av.FFmpegError as error:
             raise DataError(
-                f"{self.path}: damaged after frame {self.num_decoded} of the clip ({error.strerror}). {_REMEDY}"
+                f"{self.path}: damaged after frame {self.num_decoded} of the clip ({error.strerror}). {REMEDY}"
             ) from error
 
     def _check_reached_end(self, container: "InputContainer", stream: "VideoStream", ends_s: float) -> None:
-        expected_s = _duration_s(container, stream)
+        expected_s = duration_of(container, stream)
         if self.end_s is not None:
             expected_s = min(expected_s, self.end_s)
-        missing_s = max(_MISSING_FRAMES * self._interval_s, _MISSING_SHARE * expected_s)
-        if ends_s < expected_s - missing_s and self.start_s < expected_s:
+        if missing_at_end(ends_s, expected_s, self._interval_s) and self.start_s < expected_s:
             raise DataError(
                 f"{self.path}: truncated after frame {self.num_decoded} of the clip: its frames end at {ends_s:.2f} s, "
-                f"its header says {expected_s:.2f} s. {_REMEDY}"
+                f"its header says {expected_s:.2f} s. {REMEDY}"
             )
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
-    import av
-
-    if not path.is_file():
-        what = "is a folder, not a video" if path.is_dir() else "no such video"
-        raise DataError(f"{path}: {what}. Check the manifest's video column and the video folder.")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: is empty (0 bytes). {_REMEDY}")
-    try:
-        container = av.open(str(path))
-    except (av.FFmpegError, IndexError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: is not a video, or its header is cut off ({reason}). {_REMEDY}") from error
-    with container:
-        stream = container.streams.best("video")
-        if not isinstance(stream, av.VideoStream) or stream.codec_context is None:
-            raise DataError(f"{path}: holds no video that FFmpeg can decode. {_REMEDY}")
-        stream.codec_context.thread_count = 1
-        yield container, stream
 
 
 @contextmanager
 def _opened_at(path: Path, start_s: float, first_pts: int) -> Iterator[tuple["InputContainer", "VideoStream"]]:
     """Open at a keyframe that is shown at or before ``start_s`` if that can be found, else at the first frame."""
     if start_s > 0:
-        with _opened(path) as (container, stream):
-            if container.format.name not in _CANNOT_SEEK and _seek(container, stream, start_s, first_pts):
+        with opened(path) as (container, stream):
+            if container.format.name not in CANNOT_SEEK and _seek(container, stream, start_s, first_pts):
                 yield container, stream
                 return
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         yield container, stream
 
 
@@ -221,7 +177,7 @@ def _seek(container: "InputContainer", stream: "VideoStream", start_s: float, fi
     """
     import av
 
-    target = first_pts + int(start_s / _seconds(1, stream))
+    target = first_pts + int(start_s / seconds(1, stream))
     try:
         container.seek(target, stream=stream)
         found = next(container.decode(stream), None)
@@ -231,56 +187,3 @@ def _seek(container: "InputContainer", stream: "VideoStream", start_s: float, fi
     except av.FFmpegError:
         return False
     return True
-
-
-def _read_info(path: Path, container: "InputContainer", stream: "VideoStream") -> tuple[VideoInfo, int]:
-    """The header, and the time stamp of the first frame (some containers do not start at 0)."""
-    import av
-
-    fps = float(stream.average_rate or stream.guessed_rate or 0)
-    if fps <= 0:
-        raise DataError(f"{path}: its header gives no frame rate. {_REMEDY}")
-    duration_s = _duration_s(container, stream)
-    try:
-        first = next(container.decode(stream))
-        height, width, _ = _Converter(stream)(first).shape
-    except (StopIteration, av.FFmpegError) as error:
-        raise DataError(f"{path}: its first frame cannot be decoded. {_REMEDY}") from error
-    num_frames = stream.frames or round(duration_s * fps)
-    return VideoInfo(width, height, fps, num_frames, duration_s, stream.codec_context.name), first.pts or 0
-
-
-def _duration_s(container: "InputContainer", stream: "VideoStream") -> float:
-    """How long the header says the video stream is; 0 = it does not say."""
-    if stream.duration:
-        return _seconds(stream.duration, stream)
-    if "DURATION" in stream.metadata:  # Matroska, written by FFmpeg: "00:01:02.500000000"
-        hours, minutes, seconds = stream.metadata["DURATION"].split(":")
-        ends_s = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        return ends_s - _seconds(stream.start_time or 0, stream)
-    if len(container.streams) == 1 and container.duration:
-        return container.duration / 1_000_000  # AV_TIME_BASE
-    return 0.0
-
-
-def _seconds(ticks: int, stream: "VideoStream") -> float:
-    return float(ticks * (stream.time_base or 1))
-
-
-class _Converter:
-    """Decoded frame -> (H, W, 3) uint8 RGB, upright, with square pixels. Keeps swscale's state between frames."""
-
-    def __init__(self, stream: "VideoStream") -> None:
-        from av.video.reformatter import VideoReformatter
-
-        self._pixel_aspect = float(stream.sample_aspect_ratio or 1)
-        if abs(self._pixel_aspect - 1) < _SQUARE:
-            self._pixel_aspect = 1.0
-        self._reformatter = VideoReformatter()
-
-    def __call__(self, frame: "VideoFrame") -> np.ndarray:
-        width = round(frame.width * max(1.0, self._pixel_aspect))
-        height = round(frame.height * max(1.0, 1 / self._pixel_aspect))
-        rgb = self._reformatter.reformat(frame, width=width, height=height, format="rgb24").to_ndarray()
-        quarter_turns = round(frame.rotation / 90) % 4  # FFmpeg's display matrix, counter-clockwise
-        return np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb

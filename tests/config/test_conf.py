@@ -9,13 +9,17 @@ from sign_recog import cli, config
 EXPERIMENTS = sorted(path.stem for path in (cli.CONF_DIR / "experiment").glob("*.yaml"))
 GROUPS = sorted(p.name for p in cli.CONF_DIR.iterdir() if p.is_dir() and p.name not in ("hydra", "experiment", "sweep"))
 OPTIONS = [f"{group}={path.stem}" for group in GROUPS for path in sorted((cli.CONF_DIR / group).glob("*.yaml"))]
+OVER_FRAMES = [p.stem for p in (cli.CONF_DIR / "model").glob("*.yaml") if "video: default" in p.read_text("utf-8")]
 OWN_SOURCE = ("data=synthetic", "data=combined", "data=fsl105_folders")
 NEEDED = {
     "run=predict": ["run.input=x.mp4"],
     "run=convert": ["run.format=fslr", "run.output_dir=x"],
     "extractor=inception_v3": ["modality=features"],
     "transfer=extend": ["transfer.checkpoint=x"],
+    **{o: ["modality=rgb"] for o in OPTIONS if o.startswith("augment=rgb")},
+    **{f"model={name}": ["modality=rgb"] for name in OVER_FRAMES},
     **{o: ["data.source=x"] for o in OPTIONS if o.startswith("data=") and o not in OWN_SOURCE},
+    **{o: ["data.video_dir=x"] for o in OPTIONS if o.startswith("data=wlasl")},
     "data=combined": ["data.corpus.members={a: x, b: y}"],
     "data=fsl105_folders": ["data.corpus.sources={train: a, val: b}"],
 }

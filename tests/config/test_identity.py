@@ -21,7 +21,8 @@ def test_the_folder_is_named_by_the_settings():
 
 
 @pytest.mark.parametrize(
-    "override", ["run=classify", "trainer.num_workers=2", "logger=tensorboard", "paths.data_root=x"]
+    "override",
+    ["run=classify", "trainer.num_workers=2", "trainer.devices=2", "logger=tensorboard", "paths.data_root=x"],
 )
 def test_settings_without_effect_on_results_keep_the_folder(override):
     assert load(override).paths.run_dir == load().paths.run_dir

@@ -332,3 +332,39 @@ def test_training_on_val_too_learns_from_both_and_refuses_a_score_on_val(tiny, c
     for stage in ("evaluate", "report"):
         stages.run(tiny(f"run={stage}", "trainer.max_epochs=1", *last))
     assert "val are clips it has seen" in (Path(config.paths.run_dir) / "report.html").read_text()
+
+
+def test_two_devices_train_in_the_folder_of_one_what_one_trains(tiny):
+    """Whoever evaluates, resumes or reports need not know how many there were."""
+    # Adam makes whole steps of gradients that are 0 but for rounding, as those of the bias of attention's keys.
+    still = ("run=classify", "trainer.max_epochs=2", "model.dropout=0", "model.head_dropout=0", "optim=sgd")
+    config = tiny(*still, "trainer.devices=2", "trainer.num_threads=null")
+    stages.run(config)
+    folder = Path(config.paths.run_dir)
+    shared, shared_rows = weights(folder), metrics(folder)
+    record = json.loads((folder / "provenance.json").read_text())
+    assert record["peak_memory_mb"] > 50 and json.loads((folder / "progress.json").read_text())["step"] == 10
+    stages.run(tiny(*still))  # has nothing to do
+    assert len(json.loads((folder / "provenance.json").read_text())["earlier"]) == 0
+    shutil.rmtree(folder)
+    alone = tiny(*still)
+    assert alone.paths.run_dir == config.paths.run_dir
+    stages.run(alone)
+    assert all(torch.allclose(value, shared[name], atol=1e-5) for name, value in weights(folder).items())
+    for one, two in zip(metrics(folder), shared_rows, strict=True):
+        assert all(float(one[name]) == pytest.approx(float(two[name]), abs=1e-4) for name in one if one[name])
+
+
+def test_what_fails_in_a_device_ends_the_command_with_one_message(tmp_path):
+    write_tiny_corpus(load_config(*TINY, f"paths.data_root={tmp_path / 'data'}"))
+    command = [sys.executable, "run.py", *TINY, "run=classify", "trainer.devices=2", "optim.lr=1e30"]
+    command += [
+        "trainer.gradient_clip=null",
+        f"paths.data_root={tmp_path / 'data'}",
+        f"paths.run_dir={tmp_path / 'run'}",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert (done.stdout + done.stderr).count("The loss is") == 1
+    assert "Traceback" not in done.stdout + done.stderr and "leaked" not in done.stderr
+    assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "failed"

@@ -278,7 +278,7 @@ def test_videos_go_straight_to_a_network_over_frames(tiny, tmp_path):
     pytest.importorskip("cv2", reason="OpenCV cannot be loaded; see the README on libGL", exc_type=ImportError)
     config = tiny(
         "modality=rgb", "augment=none", "model=vtn", "model.d_model=16", "model.num_layers=1", "model.num_heads=2",
-        "modality.num_frames=4", "modality.image_size=32",
+        "modality.num_frames=4", "modality.image_size=32", "modality/sampler=consecutive", "modality.pad=null",
     )  # fmt: skip
     checkpoint = write_untrained(tmp_path / "rgb.ckpt", config, input_dim=3, glosses=["a", "b", "c"])
     (tmp_path / "in").mkdir()

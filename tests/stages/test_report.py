@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_runs import write_scored
 
 from sign_recog import stages
 from sign_recog.errors import DataError
@@ -84,3 +85,38 @@ def test_folds_and_the_gap_between_seen_and_unseen_signers_are_shown(tiny, tmp_p
     page = (tmp_path / "outputs/tiny/report.html").read_text()
     assert len(content["sweep"]["groups"]) == 2 and len(content["sweep"]["gaps"]) == 1
     assert "Seen and unseen signers" in page and "Folds of" in page and "each tested once" in page
+
+
+def test_runs_chosen_by_configuration_are_compared_on_one_page(tiny, tmp_path):
+    right = [i < 12 for i in range(20)]
+    for seed in (1, 2):
+        write_scored(tmp_path / f"outputs/a/aaaa/seed{seed}", right, settings="aaaa", seed=seed)
+    write_scored(tmp_path / "outputs/b/bbbb/seed1", right[::-1], settings="bbbb", config={"optim": {"lr": 0.2}})
+    write_scored(tmp_path / "outputs/b/cccc/seed1", [True] * 20, settings="cccc", first_clip=7)
+    write_scored(tmp_path / "outputs/b/dddd/seed1", [True] * 20, settings="dddd", model="gru")
+    runs = f"run.runs='{tmp_path}/outputs/**'"
+    result = stages.run(tiny("run=report", runs, "run.where='model=s3d'"))
+    page, content = ((tmp_path / f"outputs/comparison.{kind}").read_text() for kind in ("html", "json"))
+    content = json.loads(content)
+    first, second = content["sets"]
+    assert [(g["rank"], g["settings"], len(g["runs"])) for g in first["groups"]] == [(1, "aaaa", 2), (2, "bbbb", 1)]
+    assert first["groups"][1]["against_first"]["only_first"] == 8 and first["not_comparable_because"] == []
+    assert "clips_hash" in second["not_comparable_because"][0] and second["groups"][0]["settings"] == "cccc"
+    assert first["groups"][0]["runs"][0]["folder"] == "a/aaaa/seed1"
+    assert "dddd" not in page and "Not comparable with set 1" in page and page.count("data:image/png;base64,") == 2
+    assert any(name.startswith("set 2, not ranked with set 1") for name in result.summary)
+    assert any(name.startswith("set 1, 1. s3d lr=0.1 (2 runs)") for name in result.summary)
+    stages.run(tiny("run=report", runs, "run.where='optim.lr>0.1'", f"run.output_dir={tmp_path / 'page'}"))
+    assert len(json.loads((tmp_path / "page/comparison.json").read_text())["sets"][0]["groups"]) == 1
+
+
+def test_real_runs_are_compared(tiny, tmp_path):
+    for lr in ("1e-2", "1e-3"):
+        for stage in ("classify", "evaluate"):
+            stages.run(tiny(f"run={stage}", "trainer.max_epochs=1", f"optim.lr={lr}"))
+    stages.run(tiny("run=report", f"run.runs='{tmp_path}/outputs/**'"))
+    (one,) = json.loads((tmp_path / "outputs/comparison.json").read_text())["sets"]
+    assert [group["name"] for group in one["groups"]] in (
+        [f"SignTransformer lr={a}" for a in pair] for pair in (("0.01", "0.001"), ("0.001", "0.01"))
+    )
+    assert 0 < one["groups"][1]["against_first"]["p_value"] <= 1

@@ -20,7 +20,7 @@ SMALL = (
     "data=manifest", "data.name=clips", "modality=rgb", "modality.num_frames=4", "modality.image_size=32", "model=vtn",
     "model.backbone=efficientnet_b0", "model.d_model=16", "model.num_layers=1", "model.num_heads=2", "model.ffn_dim=16",
     "trainer.max_epochs=1", "trainer.batch_size=4", "trainer.accelerator=cpu", "trainer.num_threads=1",
-    "trainer.bucketing=false",
+    "trainer.bucketing=false", "modality/sampler=consecutive", "modality.pad=null",
 )  # fmt: skip
 
 
@@ -67,3 +67,20 @@ def test_s0_rgb_trains_and_is_evaluated_from_video_files(configure):
     trained = read_checkpoint(folder / "checkpoints" / "last.ckpt")
     assert (trained.step, trained.input_dim, trained.glosses) == (1, 3, ["bright", "dark"])
     assert (folder / "metrics.json").exists() and (folder / "predictions.csv").exists()
+
+
+@pytest.mark.parametrize("augment", ["rgb", "rgb_strong"])
+def test_loader_processes_and_threads_make_the_same_batches_of_full_length(configure, augment):
+    settings = ("run=prepare", "modality/sampler=chunked", "modality.pad=stretch", f"augment={augment}")
+    config = configure(*settings)
+    stages.run(config)
+    corpus, reader = prepared(config), build_reader(config.modality)
+    clips, _ = with_inputs(corpus, "train", reader, "")
+    batches = []
+    for workers in (0, 2):
+        own = configure(*settings, f"trainer.num_workers={workers}", "trainer.batch_size=2")
+        _, loaders = assemble(own, corpus, {"train": clips, "val": clips}, Vocabulary.from_clips(clips))
+        batches.append(list(loaders["train"]))
+    for here, there in zip(*batches, strict=True):
+        assert here["clip_id"] == there["clip_id"] and torch.equal(here["sequence"], there["sequence"])
+        assert here["sequence"].shape == (2, 4, 3, 32, 32) and not here["padding_mask"].any()

@@ -26,6 +26,22 @@ class ModalityConfig:
         return []
 
 
+def augmentations_of(config: "Config", package: str) -> list[str]:
+    """Those of the group ``augment`` whose class lies in ``package``."""
+    return [name for name, node in config.augment.items() if node["_target_"].startswith(package)]
+
+
+def refused_pictures(config: "Config", modality: str) -> list[str]:
+    """The problem of a modality without pictures whose augmentations change pictures."""
+    pictures = augmentations_of(config, "sign_recog.video.")
+    if not pictures:
+        return []
+    return [
+        f"modality={modality} reads no pictures, and these augmentations change pictures: {', '.join(pictures)}. "
+        f"Use augment={modality} or augment=none."
+    ]
+
+
 def spatial_augmentations(config: "Config") -> list[str]:
     """Those of the group ``augment`` that turn or stretch points about 0, as the middle of the body."""
     found = []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import MISSING
 
-from sign_recog.config.modalities.base import ModalityConfig, spatial_augmentations
+from sign_recog.config.modalities.base import ModalityConfig, refused_pictures, spatial_augmentations
 
 if TYPE_CHECKING:
     from sign_recog.config.schema import Config
@@ -32,10 +32,11 @@ class FeaturesModality(ModalityConfig):
         return []
 
     def contradictions(self, config: "Config") -> list[str]:
-        spatial = spatial_augmentations(config)
+        found, spatial = refused_pictures(config, "features"), spatial_augmentations(config)
         if self.point_size > 1 or not spatial:
-            return []
+            return found
         return [
+            *found,
             "modality.point_size=1 says that the features are no points, and these augmentations turn or stretch "
-            f"points: {', '.join(spatial)}. Use augment=features or augment=none, or give modality.point_size=3."
+            f"points: {', '.join(spatial)}. Use augment=features or augment=none, or give modality.point_size=3.",
         ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import MISSING
 
-from sign_recog.config.modalities.base import ModalityConfig, spatial_augmentations
+from sign_recog.config.modalities.base import ModalityConfig, refused_pictures, spatial_augmentations
 from sign_recog.errors import ConfigError
 from sign_recog.landmarks.layout import get_layout
 
@@ -60,7 +60,7 @@ class KeypointsModality(ModalityConfig):
         return found
 
     def contradictions(self, config: "Config") -> list[str]:
-        found = []
+        found = refused_pictures(config, "keypoints")
         if self.normalization is Normalization.image and (spatial := spatial_augmentations(config)):
             found.append(
                 "modality.normalization=image puts 0 into the image's corner, and these augmentations take it for "

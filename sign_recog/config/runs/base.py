@@ -1,9 +1,12 @@
 """What every stage's settings have in common."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from omegaconf import MISSING
+
+if TYPE_CHECKING:
+    from sign_recog.config.runs.classify import ClassifyRun
 
 
 @dataclass
@@ -12,10 +15,16 @@ class RunConfig:
 
     Attributes:
         reads_modality: Whether the stage needs what the group modality describes, so that it must fit the extractor.
+        verbatim: Settings whose value is text that may hold commas and equals signs.
     """
 
     reads_modality: ClassVar[bool] = False
+    verbatim: ClassVar[tuple[str, ...]] = ()
     _target_: str = MISSING
 
     def problems(self) -> list[str]:
         return []
+
+    def training(self) -> "ClassifyRun | None":
+        """The settings of the training that the stage is or contains; None = it trains nothing."""
+        return None

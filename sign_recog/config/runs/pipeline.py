@@ -36,3 +36,6 @@ class PipelineRun(RunConfig):
         unknown = [step for step in self.stages if step not in known]
         found = [f"run.steps names {step!r}, which is none of {', '.join(known)}." for step in unknown]
         return found + [p for step in self.stages if step in known for p in getattr(self, step).problems()]
+
+    def training(self) -> ClassifyRun | None:
+        return self.classify if "classify" in self.stages else None

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 SECTIONS = ("data", "modality", "augment", "extractor", "model", "optim", "scheduler", "loss", "trainer", "transfer")
 # How fast, not what: a run may be resumed with other values of these.
 WITHOUT_EFFECT = (
-    *(("trainer", name) for name in ("num_workers", "num_threads", "accelerator", "keep")),
+    *(("trainer", name) for name in ("num_workers", "num_threads", "accelerator", "devices", "keep")),
     *(("extractor", name) for name in ("batch_size", "device")),
 )
 

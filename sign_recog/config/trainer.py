@@ -66,10 +66,11 @@ class TrainerConfig:
     max_epochs: int | None = MISSING  # the budget, in epochs ...
     max_steps: int | None = MISSING  # ... or in optimiser steps; the other is null
     eval_every_steps: int | None = MISSING  # optimiser steps between evaluations; null = one epoch
-    batch_size: int = MISSING  # clips
+    batch_size: int = MISSING  # clips, of all devices together
     accumulate: int = MISSING  # batches whose gradients make one optimiser step
     bucketing: bool = MISSING  # clips of similar length share a batch
     accelerator: str = MISSING
+    devices: int | str = MISSING  # processes that share every batch, a GPU each; auto = as many as there are GPUs
     precision: str = MISSING
     compile: bool = MISSING  # torch.compile the network
     gradient_clip: float | None = MISSING  # norm; null = none
@@ -154,6 +155,13 @@ class TrainerConfig:
 
     def _choice_problems(self) -> list[str]:
         found = []
+        if isinstance(self.devices, str) and self.devices != "auto":
+            found.append(f"trainer.devices={self.devices} is no number. Use 1, another number, or auto (all GPUs).")
+        elif self.devices != "auto" and not 1 <= int(self.devices) <= max(1, self.batch_size):
+            found.append(
+                f"trainer.devices={self.devices} must be at least 1, and at most trainer.batch_size={self.batch_size}: "
+                "the devices share every batch, and each needs a clip."
+            )
         for name, known in (("precision", PRECISIONS), ("accelerator", ACCELERATORS)):
             if getattr(self, name) not in known:
                 found.append(f"trainer.{name}={getattr(self, name)} is unknown. Use one of {', '.join(known)}.")

@@ -18,9 +18,13 @@ class BucketBatchSampler:
     A round is what lies between two evaluations: an epoch, or with ``steps_per_round`` so many full groups,
     and then the clips left over from an epoch share a group with the first ones of the next.
 
+    Several processes share every batch: after :meth:`divide` each yields its own clips of it. Where a batch, the last
+    one, has fewer clips than there are processes, those without one yield its first clip, which :meth:`own` counts
+    as none: all yield as many batches, so that none waits for another in vain.
+
     Args:
         lengths: (N,) frames of each clip.
-        batch_size: Clips a batch.
+        batch_size: Clips a batch, of all processes together.
         shuffle: False = the clips' own order, for validation and test.
         bucketing: False = groups are cut from the shuffled order as it is.
         accumulate: Batches an optimiser step.
@@ -44,6 +48,11 @@ class BucketBatchSampler:
         self.seed, self.shuffle, self.bucketing = seed, shuffle, bucketing
         self.steps_per_round, self.group_size = steps_per_round, batch_size * accumulate
         self.round = 0
+        self.rank, self.num_processes = 0, 1
+
+    def divide(self, rank: int, num_processes: int) -> None:
+        """From now on yield the share of process ``rank``, counted from 0, of ``num_processes``."""
+        self.rank, self.num_processes = rank, num_processes
 
     @property
     def sampler(self) -> "BucketBatchSampler":
@@ -61,18 +70,23 @@ class BucketBatchSampler:
         return math.ceil(len(self.lengths) / self.batch_size)
 
     def share(self, batch: int) -> float:
-        """What a batch's mean loss counts in Lightning's mean over ``accumulate`` batches, so that every clip of
-        the group counts once: 1 in a full group.
+        """What the mean loss of a process's clips of a batch counts in Lightning's mean over ``accumulate`` batches
+        and all processes, so that every clip of the group counts once: 1 in a full group.
 
         Args:
             batch: Its number in the round, from 0.
         """
-        if self.steps_per_round is not None:
-            return 1.0
-        first = batch // self.accumulate * self.group_size
-        group = min(self.group_size, len(self.lengths) - first)
-        own = min(self.batch_size, len(self.lengths) - batch * self.batch_size)
-        return own * self.accumulate / group
+        group = self.group_size
+        if self.steps_per_round is None:
+            group = min(group, len(self.lengths) - batch // self.accumulate * group)
+        return self.own(batch) * self.accumulate * self.num_processes / group
+
+    def own(self, batch: int) -> int:
+        """Clips of a batch that this process is there for; arguments as :meth:`share`."""
+        size = self.batch_size
+        if self.steps_per_round is None:
+            size = min(size, len(self.lengths) - batch * size)
+        return len(range(self.rank, size, self.num_processes))
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         if self.steps_per_round is None:
@@ -80,7 +94,9 @@ class BucketBatchSampler:
         else:
             items = self._stretch_of_epochs(self.round * self.steps_per_round, self.steps_per_round)
         for start in range(0, len(items), self.batch_size):
-            yield items[start : start + self.batch_size]
+            batch = items[start : start + self.batch_size]
+            # Every n-th, since neighbours are of similar length: all processes have as much to do.
+            yield batch[self.rank :: self.num_processes] or batch[:1]
 
     def _stretch_of_epochs(self, first_step: int, num_steps: int) -> list[tuple[int, int]]:
         """The items of some steps of a training whose epochs follow each other without a break."""

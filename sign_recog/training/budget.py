@@ -76,6 +76,9 @@ class BudgetedTrainer(pl.Trainer):
     def __init__(self, budget: Budget, **settings: Any):
         self.budget = budget
         super().__init__(max_epochs=budget.rounds, **settings)
+        # Before every batch Lightning 2.6 lets all processes ask each other for a SIGTERM, and a GPU's queue run empty
+        # for it. Here the signal is the parent's business (training/processes.py).
+        self.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
 
     @property
     def estimated_stepping_batches(self) -> int:
@@ -98,8 +101,13 @@ class StopAtBudget(pl.Callback):
 
 
 def clip_share(trainer: pl.Trainer, batch_idx: int) -> float:
-    """What to multiply a batch's mean loss by so that, with accumulation, every clip of a step counts the same."""
-    if trainer.accumulate_grad_batches == 1:
+    """What to multiply a batch's mean loss by so that, whatever batches and processes a step's clips are divided
+    among, each counts the same."""
+    if trainer.accumulate_grad_batches == 1 and trainer.world_size == 1:
         return 1.0
-    sampler = cast(DataLoader, trainer.train_dataloader).batch_sampler
-    return cast(BucketBatchSampler, sampler).share(batch_idx)
+    return sampler_of(cast(DataLoader, trainer.train_dataloader)).share(batch_idx)
+
+
+def sampler_of(loader: DataLoader) -> BucketBatchSampler:
+    """What makes a loader's batches."""
+    return cast(BucketBatchSampler, loader.batch_sampler)

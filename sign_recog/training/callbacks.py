@@ -60,6 +60,8 @@ class MetricsCsv(pl.Callback):
             row["gpu_memory_allocated_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
             row["gpu_memory_reserved_mb"] = round(torch.cuda.max_memory_reserved() / 2**20)
         self._rows.append(row)
+        if not trainer.is_global_zero:
+            return
         buffer = io.StringIO()
         writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -93,6 +95,7 @@ class Progress(pl.Callback):
             desc="training",
             unit="epoch" if self._budget.eval_every_steps is None else "evaluation",
             mininterval=1.0,
+            disable=not trainer.is_global_zero,
         )
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -110,6 +113,8 @@ class Progress(pl.Callback):
             self._bar.close()
 
     def _write(self, trainer: pl.Trainer) -> None:
+        if not trainer.is_global_zero:
+            return
         step, seconds = trainer.global_step, time.perf_counter() - self._start
         done, left = step - self._first_step, self._budget.total_steps - step
         content = {

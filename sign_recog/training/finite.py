@@ -3,6 +3,7 @@
 On a GPU the numbers of a step are looked at one step later: by then they have arrived, so nothing waits for them.
 """
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sign_recog.errors import DataError
+from sign_recog.training.processes import gathered
 
 SMALLEST_SCALE = 1e-4  # of float16 gradients; below it even tiny gradients overflow: they are not finite at all
 
@@ -24,7 +26,7 @@ class FiniteSteps(pl.Callback):
     def __init__(self) -> None:
         self._clips: list[str] = []  # of the batches since the last step
         self._gradient: Tensor | None = None
-        self._pending: tuple[Tensor, torch.cuda.Event | None, str] | None = None
+        self._pending: tuple[Tensor, torch.cuda.Event | None, str, list[str]] | None = None
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
@@ -44,9 +46,9 @@ class FiniteSteps(pl.Callback):
     ) -> None:
         self._clips += batch["clip_id"]
         numbers = [outputs["loss"].detach(), *([] if self._gradient is None else [self._gradient])]
-        where = f"epoch {trainer.current_epoch + 1}, batch {batch_idx + 1}, with the clips {', '.join(self._clips)}"
+        where = f"epoch {trainer.current_epoch + 1}, batch {batch_idx + 1}"
         self._check()
-        self._pending = _fetch(torch.stack(numbers), where)
+        self._pending = (*_fetch(torch.stack(numbers)), where, list(self._clips))
         if self._pending[1] is None:
             self._check()
         if (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
@@ -63,21 +65,31 @@ class FiniteSteps(pl.Callback):
         """Look at the numbers that were sent for."""
         if self._pending is None:
             return
-        numbers, arrived, where = self._pending
+        numbers, arrived, where, clips = self._pending
         self._pending = None
         if arrived is not None:
             arrived.synchronize()
-        for name, value in zip(("loss", "gradient's norm"), numbers.tolist(), strict=False):
-            if not torch.isfinite(torch.tensor(value)):
-                raise DataError(f"The {name} is {value} in {where}. Check them with run=validate, or lower optim.lr.")
+        loss, *gradient = numbers.tolist()
+        found = [(loss, clips)]
+        if gradient and not math.isfinite(gradient[0]):
+            found = gathered(found[0])  # of all processes, since all see this gradient; the cause is one's loss
+        name, values = "loss", [(value, own) for value, own in found if not math.isfinite(value)]
+        if not values and gradient and not math.isfinite(gradient[0]):
+            name, values = "gradient's norm", [(gradient[0], [clip for _, own in found for clip in own])]
+        if values:
+            value, named = values[0]
+            raise DataError(
+                f"The {name} is {value} in {where}, with the clips {', '.join(named)}. "
+                "Check them with run=validate, or lower optim.lr."
+            )
 
 
-def _fetch(numbers: Tensor, where: str) -> tuple[Tensor, torch.cuda.Event | None, str]:
+def _fetch(numbers: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
     """Start copying ``numbers`` to the CPU; the event says when they are there, None = now."""
     if not numbers.is_cuda:
-        return numbers, None, where
+        return numbers, None
     copy = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
     copy.copy_(numbers, non_blocking=True)
     arrived = torch.cuda.Event()
     arrived.record()
-    return copy, arrived, where
+    return copy, arrived

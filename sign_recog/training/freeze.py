@@ -42,6 +42,11 @@ class Freeze(pl.Callback):
             find_part(network, name, "transfer.keep_frozen")
         freeze_parts(network, settings.freeze_parts, "transfer.freeze_parts")
 
+    @property
+    def frees_parts(self) -> bool:
+        """Whether what is frozen may learn later."""
+        return self._settings.freeze_until_convergence
+
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
         self._apply(pl_module)
 

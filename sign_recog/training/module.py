@@ -7,11 +7,13 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from sign_recog.data.vocabulary import NO_CATEGORY
 from sign_recog.storage.checkpoint import FORMAT, KEY
-from sign_recog.training.budget import Budget, BudgetedTrainer, clip_share
+from sign_recog.training.budget import Budget, BudgetedTrainer, clip_share, sampler_of
 from sign_recog.training.losses import SignLoss
+from sign_recog.training.processes import gathered, rank_and_size
 from sign_recog.training.schedulers import WarmupPlateau
 from sign_recog.types import Batch, Logits
 
@@ -63,14 +65,17 @@ class SignClassifier(pl.LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Every batch has a random stream of its own: a resumed run, or one with loader processes, draws
         # what an undisturbed one draws, however often a loader or a hook took from the global stream.
-        _seed_torch(self._seed * 1_000_003 + self.trainer.fit_loop.total_batch_idx)
+        # Processes with other clips draw other masks for them.
+        own = self._seed * 1_000_003 + self.trainer.fit_loop.total_batch_idx
+        _seed_torch(own + self.global_rank * 2**40)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        losses = self._step("train", batch)
+        share = clip_share(self.trainer, batch_idx)
+        losses = self._step("train", batch, counts=share > 0)
         epoch = self._budget.epoch_of(self.global_step + 1) - 1
         objective, penalty = self.loss.objective(losses, epoch=epoch), self.loss.penalty()
         total = objective if penalty is None else objective + penalty
-        return total * clip_share(self.trainer, batch_idx)
+        return total * share
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
@@ -88,7 +93,7 @@ class SignClassifier(pl.LightningModule):
         penalty = self.loss.penalty()
         if penalty is not None:
             values["regularization"] = penalty.detach()
-        self._log(self._totals.pop("train").means() | values)
+        self._log(self._totals.pop("train", _Totals()).means() | values)
 
     def on_train_epoch_end(self) -> None:
         for scheduler in (config.scheduler for config in self.trainer.lr_scheduler_configs):
@@ -96,10 +101,12 @@ class SignClassifier(pl.LightningModule):
                 scheduler.step_evaluation(self.trainer.callback_metrics)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._step("val", batch)
+        loader = self.trainer.val_dataloaders
+        if sampler_of(cast(DataLoader, loader)).own(batch_idx):
+            self._step("val", batch)
 
     def on_validation_epoch_end(self) -> None:
-        self._log(self._totals.pop("val").means())
+        self._log(self._totals.pop("val", _Totals()).means())
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         own = [p for p in self.loss.parameters() if p.requires_grad]
@@ -120,10 +127,16 @@ class SignClassifier(pl.LightningModule):
     def _budget(self) -> Budget:
         return cast(BudgetedTrainer, self.trainer).budget
 
-    def _step(self, split: str, batch: Batch) -> dict[str, Tensor]:
-        """Each head's loss; the figures of a batch are averaged over the epoch so that every clip counts once."""
+    def _step(self, split: str, batch: Batch, *, counts: bool = True) -> dict[str, Tensor]:
+        """Each head's loss; the figures of a batch are averaged over the epoch so that every clip counts once.
+
+        Args:
+            counts: False = it is another process's clip, see :class:`BucketBatchSampler`.
+        """
         logits = self(batch)
         losses = self.loss(logits, batch)
+        if not counts:
+            return losses
         num_clips = len(batch["gloss"])
         figures: dict[str, tuple[Any, Any]] = {
             f"{split}_loss": (self.loss.total(losses).detach() * num_clips, num_clips),
@@ -160,8 +173,18 @@ class _Totals:
             self._counts[name] = self._counts.get(name, 0) + count
 
     def means(self) -> dict[str, Any]:
-        """Each figure's mean over all its clips; figures without any clip are left out."""
-        return {name: total / self._counts[name] for name, total in self._sums.items() if self._counts[name] > 0}
+        """Each figure's mean over all its clips, of all processes; figures without any clip are left out."""
+        sums, counts = self._sums, self._counts
+        if rank_and_size()[1] > 1:
+            sums, counts = ({n: float(value) for n, value in own.items()} for own in (sums, counts))
+            parts = gathered((sums, counts))
+            sums, counts = (_added([part[i] for part in parts]) for i in (0, 1))
+        return {name: total / counts[name] for name, total in sums.items() if counts[name] > 0}
+
+
+def _added(parts: list[dict[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: sum(part.get(name, 0.0) for part in parts) for name in names}
 
 
 def _seed_torch(seed: int) -> None:

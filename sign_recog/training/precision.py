@@ -25,9 +25,34 @@ def check_accelerator(settings: TrainerConfig) -> None:
         )
 
 
+def num_devices(settings: TrainerConfig) -> int:
+    """How many processes share the training: ``trainer.devices``, with ``auto`` every GPU, and without GPUs one.
+
+    Raises:
+        ConfigError: If there are not as many GPUs, or more devices than clips in a batch.
+    """
+    gpus = torch.cuda.device_count() if on_cuda(settings) else 0
+    there = gpus if on_cuda(settings) or settings.accelerator == "gpu" else None
+    if settings.devices == "auto":
+        size = gpus or 1
+        if size > settings.batch_size:
+            raise ConfigError(
+                f"trainer.devices=auto are {size} GPUs here, and trainer.batch_size={settings.batch_size} clips cannot "
+                f"be shared among them. Use trainer.devices={settings.batch_size}, or larger batches."
+            )
+        return size
+    size = int(settings.devices)
+    if size > 1 and there is not None and size > there:
+        raise ConfigError(
+            f"trainer.devices={size}, but torch finds {there} CUDA GPU{'' if there == 1 else 's'} on this machine. "
+            f"Use trainer.devices={max(there, 1)} or auto, or trainer.accelerator=cpu for processes on the CPU."
+        )
+    return size
+
+
 def usable_precision(settings: TrainerConfig) -> str:
     """The precision to compute in. CPUs have no float16 training: bfloat16 takes its place, and the log says so."""
-    if settings.precision == "16-mixed" and not _on_cuda(settings):
+    if settings.precision == "16-mixed" and not on_cuda(settings):
         logger.warning(
             "trainer.precision=16-mixed needs a CUDA GPU; without one this training runs in bf16-mixed, "
             "with the range of float32 and 8 bits of precision."
@@ -42,7 +67,7 @@ def compile_network(network: nn.Module, settings: TrainerConfig) -> None:
     Raises:
         ConfigError: If there is no compiler to compile with.
     """
-    variable, usual = ("CC", ["cc", "gcc", "clang"]) if _on_cuda(settings) else ("CXX", ["c++", "g++", "clang++"])
+    variable, usual = ("CC", ["cc", "gcc", "clang"]) if on_cuda(settings) else ("CXX", ["c++", "g++", "clang++"])
     names = [name for name in [os.environ.get(variable), *usual] if name]
     if not any(shutil.which(name) for name in names):
         raise ConfigError(
@@ -52,5 +77,6 @@ def compile_network(network: nn.Module, settings: TrainerConfig) -> None:
     network.compile()
 
 
-def _on_cuda(settings: TrainerConfig) -> bool:
+def on_cuda(settings: TrainerConfig) -> bool:
+    """Whether training computes on CUDA GPUs."""
     return settings.accelerator in ("auto", "gpu") and torch.cuda.is_available()

@@ -9,7 +9,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ PACKAGES = (
     "torch", "torchvision", "pytorch-lightning", "transformers", "mediapipe", "numpy", "av", "hydra-core",
     "scikit-learn",
 )  # fmt: skip
+PEAKS = ("peak_memory_mb", "peak_gpu_memory_mb")
 _ROOT = Path(__file__).parents[2]
 
 
@@ -56,10 +57,15 @@ def record_start(path: Path, seed: int) -> None:
     atomic.write_json(path, {**provenance(seed), "earlier": before})
 
 
-def record_end(path: Path) -> None:
-    """Add to ``path`` when the process ended and the most memory it used."""
+def record_end(path: Path, memory: Sequence[dict[str, int | None]]) -> None:
+    """Add to ``path`` when the training ended and the most memory one of its processes used.
+
+    Args:
+        memory: :func:`peak_memory` of each process.
+    """
     content = json.loads(path.read_text(encoding="utf-8"))
-    atomic.write_json(path, content | {"ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **peak_memory()})
+    peaks = {name: max((own[name] or 0 for own in memory), default=0) or None for name in PEAKS}
+    atomic.write_json(path, content | {"ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **peaks})
 
 
 def peak_memory() -> dict[str, int | None]:
@@ -69,7 +75,7 @@ def peak_memory() -> dict[str, int | None]:
     unit = 1 if sys.platform == "darwin" else 2**10  # bytes on macOS, else kilobytes
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
-    return {"peak_memory_mb": round(peak / 2**20), "peak_gpu_memory_mb": None if gpu is None else round(gpu / 2**20)}
+    return dict(zip(PEAKS, (round(peak / 2**20), None if gpu is None else round(gpu / 2**20)), strict=True))
 
 
 def git_commit() -> str:

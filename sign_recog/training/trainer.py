@@ -4,7 +4,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments import LightningEnvironment
@@ -13,14 +13,15 @@ from pytorch_lightning.loggers import Logger
 from torch.utils.data import DataLoader
 
 from sign_recog.config.trainer import EarlyStoppingConfig, TrainerConfig
-from sign_recog.data.samplers import BucketBatchSampler
 from sign_recog.storage import checkpoint
-from sign_recog.training.budget import Budget, BudgetedTrainer, StopAtBudget
+from sign_recog.training.budget import Budget, BudgetedTrainer, StopAtBudget, sampler_of
 from sign_recog.training.callbacks import MetricsCsv, Progress
 from sign_recog.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
 from sign_recog.training.ema import ExponentialMovingAverage
 from sign_recog.training.finite import FiniteSteps
-from sign_recog.training.precision import check_accelerator, usable_precision
+from sign_recog.training.precision import check_accelerator, on_cuda, usable_precision
+from sign_recog.training.processes import rank_and_size
+from sign_recog.training.strategy import SharedSteps
 
 
 def build_trainer(
@@ -33,6 +34,8 @@ def build_trainer(
 ) -> BudgetedTrainer:
     """Return a Trainer that writes metrics.csv, progress.json and checkpoints/{best,last}.ckpt into ``folder``.
 
+    In a group of processes (training/processes.py) it is one of theirs; rank 0 writes.
+
     Args:
         num_clips: Of the train split.
         callbacks: Further ones.
@@ -43,6 +46,12 @@ def build_trainer(
     _quiet()
     check_accelerator(settings)
     budget = Budget.of(settings, num_clips)
+    size = rank_and_size()[1]
+    shared: dict[str, Any] = {}
+    if size > 1:
+        strategy = SharedSteps(frees_parts=any(getattr(callback, "frees_parts", False) for callback in callbacks))
+        # Batch norms then see the whole batch, as in one process; torch has that for GPUs only.
+        shared = {"strategy": strategy, "sync_batchnorm": on_cuda(settings), "use_distributed_sampler": False}
     # The order matters: nothing may be written or decided from numbers that are not finite, and checkpoints,
     # which Lightning puts last, hold the state that all others have at the end of a round.
     own: list[pl.Callback] = [FiniteSteps(), StopAtBudget(budget), *callbacks]
@@ -54,7 +63,8 @@ def build_trainer(
     return BudgetedTrainer(
         budget,
         accelerator=settings.accelerator,
-        devices=1,
+        devices=size,
+        **shared,
         precision=usable_precision(settings),
         accumulate_grad_batches=settings.accumulate,
         gradient_clip_val=settings.gradient_clip,
@@ -79,10 +89,15 @@ def fit(
     *,
     resume: Path | None,
 ) -> None:
-    """Train to the end of the budget, from the beginning or from the checkpoint ``resume``."""
+    """Train to the end of the budget, from the beginning or from the checkpoint ``resume``.
+
+    In a group of processes each takes its share of every batch of both loaders.
+    """
+    for loader in (train_loader, val_loader):
+        sampler_of(loader).divide(*rank_and_size())
     if resume is not None:
         # Loader processes are asked for their first batches before Lightning tells the sampler which round it is.
-        cast(BucketBatchSampler, train_loader.batch_sampler).set_epoch(checkpoint.load(resume)["epoch"] + 1)
+        sampler_of(train_loader).set_epoch(checkpoint.load(resume)["epoch"] + 1)
     trainer.fit(module, train_loader, val_loader, ckpt_path=resume, weights_only=True)
 
 
@@ -102,5 +117,7 @@ def _quiet() -> None:
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # what is logged is over all processes already
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")  # Lightning 2.6 beside torch 2.13
     warnings.filterwarnings("ignore", message=".*module.* in eval mode at the start of training.*")  # frozen parts
+    warnings.filterwarnings("ignore", message=".*`srun` command is available on your system but is not used.*")

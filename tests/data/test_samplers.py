@@ -102,3 +102,37 @@ def test_bucketing_saves_padding_in_rounds_of_steps_too():
         return padding(list(own))
 
     assert of(True) < 0.45 * of(False)
+
+
+@pytest.mark.parametrize("num_processes", [2, 3, 5])
+@pytest.mark.parametrize(("accumulate", "steps"), [(1, None), (3, None), (2, 7)])
+def test_processes_share_every_batch(num_processes, accumulate, steps):
+    """Together they have its clips, each once but for those that fill the place of none, and each clip weighs alike."""
+    given = {"seed": 1, "shuffle": True, "bucketing": True, "accumulate": accumulate, "steps_per_round": steps}
+    whole, parts = BucketBatchSampler(LENGTHS[:57], 8, **given), []
+    for rank in range(num_processes):
+        own = BucketBatchSampler(LENGTHS[:57], 8, **given)
+        own.divide(rank, num_processes)
+        parts.append((own, list(own)))
+    batches = list(whole)
+    for number, batch in enumerate(batches):
+        counted = [own[number][: sampler.own(number)] for sampler, own in parts]
+        assert sorted(itertools.chain(*counted)) == sorted(batch)
+        assert max(map(len, counted)) - min(map(len, counted)) <= 1
+        assert all(len(own[number]) == max(1, sampler.own(number)) for sampler, own in parts)
+        group = batches[number // accumulate * accumulate :][:accumulate]
+        for sampler, _ in parts:
+            # Averages over processes and batches of the group divide a process's mean loss by the numbers of both.
+            divisor = num_processes * (accumulate if steps is None else len(group))
+            assert sampler.share(number) / divisor == pytest.approx(sampler.own(number) / sum(map(len, group)))
+    assert all(len(own) == len(batches) == len(sampler) for sampler, own in parts)
+
+
+def test_processes_have_clips_of_similar_length():
+    """Batches are sorted by length: the first and the second half of one would not be as long to work on."""
+    parts = []
+    for rank in range(2):
+        own = sampler()
+        own.divide(rank, 2)
+        parts.append([sum(LENGTHS[i] for _, i in batch) for batch in own])
+    assert np.mean(np.abs(np.subtract(*parts)[:-1]) / np.add(*parts)[:-1]) < 0.05

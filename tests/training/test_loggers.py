@@ -1,6 +1,7 @@
 """TensorBoard and W&B receive the numbers of metrics.csv, without a network."""
 
 import csv
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,12 @@ def test_both_loggers_write_into_the_run_folder_without_a_key(tiny, monkeypatch)
     events.Reload()
     assert [event.value for event in events.Scalars("val_loss")] == pytest.approx(expected, abs=1e-5)
     assert list((folder / "wandb").glob("offline-run-*/*.wandb"))
+
+
+def test_s2_training_needs_no_wandb(tiny, monkeypatch):
+    """S2 began no training without a W&B account. Here the package may even be missing."""
+    monkeypatch.setitem(sys.modules, "wandb", None)  # what an absent package looks like to an import
+    config = tiny("run=classify", "trainer.max_epochs=1")
+    assert "wandb" not in config.logger
+    stages.run(config)
+    assert (Path(config.paths.run_dir) / "metrics.csv").exists()

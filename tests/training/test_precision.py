@@ -68,3 +68,28 @@ def test_without_a_compiler_compiling_is_refused_before_training(monkeypatch):
     monkeypatch.setenv("CXX", "icpx")
     with pytest.raises(ConfigError, match=r"compiler, and none of icpx, c\+\+, g\+\+(.|\n)*trainer.compile=false"):
         precision.compile_network(SmallNetwork(), trainer_settings())
+
+
+@pytest.mark.parametrize(
+    ("gpus", "settings", "found"),
+    [
+        (0, {"devices": "auto"}, 1),
+        (0, {"devices": 3, "accelerator": "cpu"}, 3),
+        (0, {"devices": 2, "accelerator": "auto"}, 2),
+        (4, {"devices": "auto", "accelerator": "auto"}, 4),
+        (4, {"devices": 2, "accelerator": "gpu"}, 2),
+        (4, {"devices": "auto", "accelerator": "cpu"}, 1),
+        (2, {"devices": 3, "accelerator": "gpu"}, r"trainer\.devices=3, but torch finds 2 CUDA GPUs"),
+        (1, {"devices": 2, "accelerator": "auto"}, r"torch finds 1 CUDA GPU on .* trainer\.accelerator=cpu"),
+        (8, {"devices": "auto", "accelerator": "auto"}, r"auto are 8 GPUs here, and trainer\.batch_size=4 clips"),
+    ],
+)
+def test_devices_are_those_of_the_machine(monkeypatch, gpus, settings, found):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    own = trainer_settings(**settings)
+    if isinstance(found, int):
+        assert precision.num_devices(own) == found
+    else:
+        with pytest.raises(ConfigError, match=found):
+            precision.num_devices(own)

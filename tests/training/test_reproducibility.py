@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from sign_recog import stages
-from sign_recog.training.reproducibility import git_commit, record_end, record_start
+from sign_recog.training.reproducibility import git_commit, peak_memory, record_end, record_start
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def test_command_commit_versions_seed_host_and_memory_are_written(tmp_path):
     for seed in (3, 4):
         record_start(tmp_path / "provenance.json", seed)
-    record_end(tmp_path / "provenance.json")
+    record_end(tmp_path / "provenance.json", [peak_memory()])
     record = json.loads((tmp_path / "provenance.json").read_text())
     assert record["command"].split()[1:] == " ".join(sys.argv).split() and record["seed"] == 4
     assert record["versions"]["torch"].partition("+")[0] == torch.__version__.partition("+")[0]

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from omegaconf import MISSING
 
 from sign_recog.config.weightings.base import WeightingConfig
+
+if TYPE_CHECKING:
+    from sign_recog.config.schema import Config
 
 
 class Order(str, Enum):
@@ -43,3 +47,12 @@ class CurriculumWeighting(WeightingConfig):
         if not 0 <= self.min_weight < 0.5:
             found.append(f"loss.weighting.min_weight={self.min_weight} must lie in [0, 0.5), say 0.1.")
         return found
+
+    def contradictions(self, config: "Config") -> list[str]:
+        """The dynamic order goes by losses that one process has seen."""
+        if self.order is not Order.dynamic or config.trainer.devices == 1:
+            return []
+        return [
+            "loss.weighting.order=dynamic measures the losses of whole batches, and with "
+            f"trainer.devices={config.trainer.devices} each device has a part. Use trainer.devices=1, or another order."
+        ]

@@ -28,10 +28,18 @@ class GradNormWeighting(WeightingConfig):
         return found
 
     def contradictions(self, config: "Config") -> list[str]:
-        """A compiled network's backward pass is one piece, run once: no gradient of a part and a task by itself."""
-        if not config.trainer.compile:
-            return []
-        return [
-            "loss/weighting=gradnorm needs each task's gradients by themselves, and trainer.compile=true makes one "
-            "piece of them all. Use trainer.compile=false, or loss/weighting=uncertainty."
-        ]
+        """A compiled network's backward pass is one piece, run once: no gradient of a part and a task by itself.
+        Processes average gradients of the objective alone."""
+        found = []
+        if config.trainer.compile:
+            found.append(
+                "loss/weighting=gradnorm needs each task's gradients by themselves, and trainer.compile=true makes one "
+                "piece of them all. Use trainer.compile=false, or loss/weighting=uncertainty."
+            )
+        if config.trainer.devices != 1:
+            found.append(
+                "loss/weighting=gradnorm measures the gradients of a whole batch, and with "
+                f"trainer.devices={config.trainer.devices} each device has a part. Use trainer.devices=1, or "
+                "loss/weighting=uncertainty."
+            )
+        return found

@@ -1,0 +1,89 @@
+"""Processes that share a work: they know each other, fail as one, and none outlives its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+from small_processes import fail, ranks
+
+from sign_recog.errors import DataError
+from sign_recog.training.processes import gathered, rank_and_size, rank_zero_first, run_in_processes
+
+
+def test_processes_know_each_other_and_rank_0_goes_first(tmp_path):
+    first, second = run_in_processes(partial(ranks, tmp_path), 2, cuda=False)
+    assert first[:2] == ((0, 2), second[1]) and second[0] == (1, 2) and len({*first[1], os.getpid()}) == 3
+    assert (first[2], second[2]) == (False, True)
+
+
+def test_without_processes_there_is_one():
+    assert rank_and_size() == (0, 1) and gathered("own") == ["own"]
+    with rank_zero_first():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [
+        ("error", DataError, r"^clip7\.mp4: is damaged\. Take it out\.$"),
+        ("bug", RuntimeError, r"^Training process 2 of 2 failed:(.|\n)*ZeroDivisionError: a bug\n$"),
+    ],
+)
+def test_the_first_error_of_any_process_is_the_error(kind, error, words):
+    """The other process waits for the one that failed, and so fails too."""
+    with pytest.raises(error, match=words):
+        run_in_processes(partial(fail, kind), 2, cuda=False)
+
+
+STARTER = """
+import sys
+from functools import partial
+from pathlib import Path
+from small_processes import sleep
+from sign_recog.training.processes import run_in_processes
+if __name__ == "__main__":
+    run_in_processes(partial(sleep, Path(sys.argv[1])), 2, cuda=False)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_no_process_outlives_its_parent(tmp_path, number):
+    root = Path(__file__).parents[2]
+    script = tmp_path / "start.py"
+    script.write_text(STARTER)
+    parent = subprocess.Popen(
+        [sys.executable, script, tmp_path],
+        env=os.environ | {"PYTHONPATH": f"{root}:{root / 'tests'}"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        pids = [tmp_path / f"{rank}.pid" for rank in range(2)]
+        until(lambda: all(path.exists() for path in pids) or parent.poll() is not None)
+        assert parent.poll() is None, parent.stderr.read()
+        parent.send_signal(number)
+        code = parent.wait(20)
+    finally:
+        parent.kill()
+    assert code == (-number if number == signal.SIGKILL else 128 + number)
+    until(lambda: not any(alive(int(path.read_text())) for path in pids))
+    assert "Traceback" not in parent.stderr.read()
+
+
+def until(holds, seconds: float = 200.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

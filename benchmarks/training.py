@@ -26,7 +26,8 @@ FEW = {"num_clips": 512, "epochs": 3}  # for networks that take long
 KEYPOINT_NETWORKS = {"conv_transformer": {}, "transformer": FEW, "poseformer": FEW, "ptn": FEW}
 FEATURE_NETWORKS = ("gru", "gru_large")
 FEATURES = ["modality=features", "extractor=inception_v3"]
-VTN = ["modality=rgb", "augment=none", "model=vtn", "modality.image_size=112", "modality.num_frames=8", "trainer.batch_size=8"]
+VTN = ["modality=rgb", "augment=none", "model=vtn"]
+VTN += ["modality.image_size=112", "modality.num_frames=8", "trainer.batch_size=8"]
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("SIGN_RECOG_TEST_DATA", ROOT / "../shared/data")).resolve()
 

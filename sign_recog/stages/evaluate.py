@@ -49,8 +49,8 @@ def run(config: Config) -> StageResult:
     scorer = Scorer(config, recognizer, corpus, stored_extractor(trained.config))
     _refuse_other_extraction(trained, recognizer.reader.folder(corpus, scorer.extractor))
     sets = _clips_of_sets(scorer)
-    if without := set(config.run.group_by) - groups_of(corpus.clips, config.run.group_by).keys():
-        logger.info("run.group_by: no clip has %s in the manifest, so it is left out.", ", ".join(sorted(without)))
+    if unknown := set(config.run.group_by) - groups_of(corpus.clips, config.run.group_by).keys():
+        logger.info("run.group_by: no clip has %s in the manifest, so it is left out.", ", ".join(sorted(unknown)))
     folder = result_dir(config, path, None, _place(corpus, trained))
     found: dict[str, dict[str, Any]] = {}
     shuffled: dict[str, Any] | None = None

@@ -39,9 +39,10 @@ def test_the_experiment_runs_end_to_end_and_says_how_much_of_wlasl_it_had(finish
     assert f"backbone: weights from {run_dir.parents[3] / 'kinetics.pth'}" in said
     coverage = json.loads((run_dir / "metrics.json").read_text())["data"]["coverage"]
     assert (coverage["train"]["annotated"], coverage["train"]["kept"]) == (annotated, 9)
-    assert f"{annotated} -&gt; 9" in (run_dir / "report.html").read_text() or f"{annotated} → 9" in (
-        run_dir / "report.html"
-    ).read_text()
+    assert (
+        f"{annotated} -&gt; 9" in (run_dir / "report.html").read_text()
+        or f"{annotated} → 9" in (run_dir / "report.html").read_text()
+    )
 
 
 def test_it_leaves_s2s_bundle(finished):

@@ -20,7 +20,10 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
         table.add_column(Text(name), overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 500  # in a file nothing is broken: paths can be copied and searched for
+    console.print(table)
 
 
 def _shown(value: Any) -> str:

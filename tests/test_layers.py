@@ -58,6 +58,7 @@ def test_networks_import_only_torch_and_types():
         "re",
         "pathlib",
         "contextlib",
+        "pickle",
         "warnings",
         "transformers",
         "hiera",

@@ -18,6 +18,26 @@ WITHOUT_EFFECT = (
 )
 
 
+# Named steps that are taken in the order in which they stand.
+ORDERED = (("augment",), ("modality", "sampler"), ("modality", "eval_sampler"))
+
+
+def settings_id(config: dict[str, Any]) -> str:
+    """The digest of a plain configuration's settings, seed aside; the names of run folders hold it."""
+    return digest([settings_of(config), *orders_of(config)])
+
+
+def orders_of(config: dict[str, Any]) -> list[list[str]]:
+    """The names of the steps of each of ``ORDERED``, in their order, which :func:`digest` does not see."""
+    found = []
+    for path in ORDERED:
+        node: Any = config
+        for name in path:
+            node = node.get(name) if isinstance(node, dict) else None
+        found.append(list(node) if isinstance(node, dict) else [])
+    return found
+
+
 def settings_of(config: dict[str, Any]) -> dict[str, Any]:
     """The part of a plain configuration that decides a run's result, seed aside."""
     settings = {section: config.get(section, {}) for section in SECTIONS}
@@ -27,7 +47,7 @@ def settings_of(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def digest(value: Any) -> str:
-    """Eight hexadecimal digits that depend on nothing but ``value``."""
+    """Eight hexadecimal digits that depend on nothing but ``value``, and not on the order of a mapping's keys."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
@@ -39,4 +59,4 @@ def register_resolver() -> None:
 
 def _settings_id(*, _root_: DictConfig) -> str:
     plain = {section: OmegaConf.to_container(_root_[section], resolve=True) for section in SECTIONS}
-    return digest(settings_of(plain))
+    return settings_id(plain)

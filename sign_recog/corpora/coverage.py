@@ -18,6 +18,7 @@ from sign_recog.storage.manifest import SPLITS, Clip, inside
 from sign_recog.video.frame_index import read_frame_index
 from sign_recog.video.reader import probe
 
+MOST_NAMED = 10  # glosses in a sentence
 UNDIVIDED = "undivided"  # in place of a split: left out before the corpus was divided
 
 
@@ -80,6 +81,21 @@ def without_train_clips(clips: Sequence[Clip], left_out: Sequence[LeftOut]) -> l
     learned = {clip.gloss for clip in clips if clip.split == "train"}
     lost = {one.clip.gloss for one in left_out if one.clip.split == "train"} - learned
     return [LeftOut(clip, "no train clip of its gloss is left", clip.gloss) for clip in clips if clip.gloss in lost]
+
+
+def lost_glosses(clips: Sequence[Clip], left_out: Sequence[LeftOut]) -> list[str]:
+    """A sentence if annotated glosses have no clip left: scores are then over fewer than the corpus is named for.
+
+    >>> lost_glosses([Clip("a", gloss="book")], [LeftOut(Clip("b", gloss="drink"), "missing video")])
+    ['1 of 2 glosses have no clip left, so scores are over 1 gloss: drink.']
+    """
+    kept = {clip.gloss for clip in clips} - {""}
+    lost = sorted({one.clip.gloss for one in left_out} - kept - {""})
+    if not lost:
+        return []
+    named = ", ".join(lost[:MOST_NAMED]) + (", ..." if len(lost) > MOST_NAMED else "")
+    of = f"{len(kept)} gloss{'es' if len(kept) != 1 else ''}"
+    return [f"{len(lost)} of {len(kept) + len(lost)} glosses have no clip left, so scores are over {of}: {named}."]
 
 
 def coverage(clips: Sequence[Clip], left_out: Sequence[LeftOut] | None) -> dict[str, dict[str, Any]] | None:

@@ -18,6 +18,7 @@ from sign_recog.errors import DataError
 from sign_recog.evaluation.folds import Folds, describe_folds
 from sign_recog.evaluation.gap import DIVISION, Gap, find_gaps
 from sign_recog.evaluation.runs import RunResult, find_runs, read_run
+from sign_recog.evaluation.views import views_of
 
 MIN_SEEDS = 3  # with 2, Student's t interval is 9 deviations wide on either side
 FOLD = "data.split.fold"
@@ -193,6 +194,12 @@ def _warnings(groups: list[Group], split: str) -> list[str]:
             found.append(f"Settings {group.settings} hold a seed twice: its deviation is too small.")
     if not _same_clips(groups):
         found.append("The runs were not scored on the same clips, so their scores cannot be compared.")
+    if len(views := sorted({views_of(run.data) for run in scored})) > 1:
+        found.append(
+            f"The runs were scored with different views of a clip ({', '.join(views)}: parts of its time x parts of "
+            "its picture), so their scores cannot be compared, nor those of one setting averaged. Score them alike "
+            "(evaluation.views)."
+        )
     few = [group for group in groups if 0 < len(group.runs) < MIN_SEEDS and group.folds is None]
     if few:
         found.append(

@@ -1,7 +1,8 @@
 """Runs side by side, ranked only where their scores can be compared.
 
-Two scores can be compared where corpus, division of the clips, the clips that were scored and the list of glosses are
-the same. Runs that differ in one of these stand in sets of their own, with the reason, and no rank goes across sets.
+Two scores can be compared where corpus, division of the clips, the clips that were scored, the list of glosses and the
+views of a clip are the same. Runs that differ in one of these stand in sets of their own, with the reason, and no rank
+goes across sets.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from sign_recog.evaluation.aggregate import Group, Sweep, build_sweep
 from sign_recog.evaluation.folds import predictions_path
 from sign_recog.evaluation.runs import RunResult
 from sign_recog.evaluation.significance import compare_predictions
+from sign_recog.evaluation.views import views_of
 
 HEADLINE = "top1_per_instance"
 _KINDS = {
@@ -22,17 +24,24 @@ _KINDS = {
     "division": "another division of the clips (split_strategy)",
     "clips": "other clips were scored (clips_hash)",
     "glosses": "another list of glosses (glosses_hash)",
+    "views": "another number of views of a clip (evaluation.views, parts of its time x parts of its picture)",
 }
 
 
 @dataclass(frozen=True)
 class Basis:
-    """On what a score was measured. ``clips`` is a hash of the clips, or of each fold's: "0:ab12, 1:cd34"."""
+    """On what a score was measured.
+
+    Attributes:
+        clips: A hash of the clips, or of each fold's: "0:ab12, 1:cd34".
+        views: Of :func:`sign_recog.evaluation.views.views_of`.
+    """
 
     corpus: str
     division: str
     clips: str
     glosses: str
+    views: str
     num_clips: int = field(compare=False, default=0)
 
     def differences(self, other: "Basis") -> list[str]:
@@ -90,8 +99,8 @@ class Comparison:
         found = []
         if len(self.sets) > 1:
             found.append(
-                f"These runs cannot all be ranked: they were not scored on the same clips with the same glosses. They "
-                f"stand in {len(self.sets)} sets, and only the scores within one can be compared."
+                f"These runs cannot all be ranked: they were not scored on the same clips with the same glosses and "
+                f"views. They stand in {len(self.sets)} sets, and only the scores within one can be compared."
             )
         if self.unscored:
             found.append(f"{len(self.unscored)} runs have no scores on {self.split}; they are listed at the end.")
@@ -125,11 +134,12 @@ def compare_runs(runs: Iterable[RunResult], *, split: str) -> Comparison:
 
 
 def _parts(runs: Sequence[RunResult]) -> list[list[RunResult]]:
-    """Runs that may share a group: a corpus that was prepared anew must not make one mean of two sets of clips."""
+    """Runs that may share a group: no mean of two sets of clips, as of a corpus prepared anew, or of other views."""
     parts: dict[tuple[str, ...], list[RunResult]] = defaultdict(list)
     for run in runs:
         own = _basis([run])
-        parts[own.corpus, own.division, own.glosses, "" if run.fold is not None else own.clips].append(run)
+        clips = "" if run.fold is not None else own.clips
+        parts[own.corpus, own.division, own.glosses, own.views, clips].append(run)
     return list(parts.values())
 
 
@@ -143,7 +153,7 @@ def _basis(runs: Sequence[RunResult]) -> Basis:
         clips = ", ".join(f"{fold}:{found}" for fold, (found, _) in sorted(folds.items()))
         size = sum(count for _, count in folds.values())
     division = str(data.get("split_strategy") or runs[0].strategy or "")
-    return Basis(str(data.get("corpus") or ""), division, clips, _glosses_hash(runs[0]), size)
+    return Basis(str(data.get("corpus") or ""), division, clips, _glosses_hash(runs[0]), views_of(data), size)
 
 
 def _glosses_hash(run: RunResult) -> str:
@@ -166,11 +176,7 @@ def _notes(groups: Sequence[Group], split: str) -> list[str]:
         texts = [f"{Counter(own).most_common(1)[0][0]} ({_runs(len(own))})" for own in trained.values()]
         found.append(f"They were not trained on the same clips: {'; '.join(texts)}.")
     coverages = {text for run in runs if (text := _coverage(run, split))}
-    found += [f"Clips of {split} that were kept: {text}." for text in sorted(coverages)]
-    views = {tuple(sorted(run.data["views"].items())) for run in runs if run.data.get("views")}
-    if len(views) > 1:
-        found.append("They were scored with different numbers of views a clip (evaluation.views).")
-    return found
+    return found + [f"Clips of {split} that were kept: {text}." for text in sorted(coverages)]
 
 
 def _trained_on(run: RunResult) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sign_recog.config.identity import SECTIONS, WITHOUT_EFFECT, digest
+from sign_recog.config.identity import ORDERED, SECTIONS, WITHOUT_EFFECT, digest
 from sign_recog.storage.run_record import is_set_aside, read_record
 
 RUN_FILES = ("config.yaml", "metrics.json", "status.json")
@@ -56,7 +56,8 @@ class RunResult:
         if not effect:
             return self.settings or str(self.folder)
         unread = {*keys, *(".".join(path) for path in WITHOUT_EFFECT)}
-        return digest({key: value for key, value in effect.items() if key not in unread})
+        steps = [key for key in effect if key.startswith(tuple(f"{'.'.join(path)}." for path in ORDERED))]
+        return digest([{key: value for key, value in effect.items() if key not in unread}, steps])
 
 
 def find_runs(folder: Path) -> list[Path]:
@@ -110,7 +111,7 @@ def _is_training(folder: Path) -> bool:
     if any((folder / name).exists() for name in ("config.yaml", "metrics.json", "checkpoints")):
         return True
     status = _read_status(folder)
-    return status.get("stage") != "report" and status.get("state") != "finished"
+    return status.get("stage") in ("classify", "pipeline", None) and status.get("state") != "finished"
 
 
 def _read_status(folder: Path) -> dict[str, Any]:

@@ -1,7 +1,9 @@
-"""A clip as a strip of skeletons: what the network was given, at a glance.
+"""A clip as a strip of skeletons or of frames: what the network was given, at a glance.
 
 The left and the right hand (the signer's) have colours of their own, so swapped or missing hands show.
 """
+
+import io
 
 import numpy as np
 
@@ -25,6 +27,16 @@ def frame_indices(num_frames: int, count: int) -> np.ndarray:
     if num_frames < 1:
         raise ValueError("A clip with no frame has nothing to show.")
     return np.unique(np.linspace(0, num_frames - 1, count).round().astype(int))
+
+
+def frame_strip(frames: np.ndarray, *, num_frames: int = 8) -> bytes:
+    """PNG of evenly spaced frames (T, 3, H, W) uint8 RGB, side by side."""
+    from PIL import Image
+
+    shown = frames[frame_indices(len(frames), num_frames)]
+    buffer = io.BytesIO()
+    Image.fromarray(np.concatenate(list(shown.transpose(0, 2, 3, 1)), axis=1)).save(buffer, "png")
+    return buffer.getvalue()
 
 
 def skeleton_strip(sequence: KeypointSequence, *, num_frames: int = 8) -> bytes:

@@ -1,5 +1,6 @@
 """Weights of image and video networks, from files that their users have or from where their libraries publish them."""
 
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,7 +175,12 @@ def _read(path: str) -> Mapping[str, Any]:
         raise CheckpointError(
             f"{path}: no such file of weights. Check the path, or give null for random weights."
         ) from error
-    except Exception as error:  # those of torch, zip, pickle and safetensors have no common base
+    except pickle.UnpicklingError as error:  # torch's own words advise to run what is in the file
+        raise CheckpointError(
+            f"{path}: cannot be read as weights: it is no file of torch.save, or holds more than tensors. "
+            "Save network.state_dict() and nothing else."
+        ) from error
+    except Exception as error:  # those of torch, zip and safetensors have no common base
         first = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"{path}: cannot be read as weights ({first}). Give a file of torch.save.") from error
     return _state_dict(content, path)

@@ -107,9 +107,11 @@ def _train(
 ) -> list[dict[str, int | None]]:
     """Train here, or in a process for each device; return the most memory each process has used."""
     check_accelerator(config.trainer)
+    size = num_devices(config.trainer)
+    if size > 1:
+        _refuse_shared_labels(config, clips)
     work = partial(_train_share, config, corpus, clips, vocabulary, resume)
     try:
-        size = num_devices(config.trainer)
         return [work()] if size == 1 else run_in_processes(work, size, cuda=on_cuda(config.trainer))
     except SystemExit as error:  # the answer to Ctrl-C and to SIGTERM, Lightning's too
         last = run_dir(config) / "checkpoints" / "last.ckpt"
@@ -249,6 +251,17 @@ def _refuse_changed_labels(vocabulary: Vocabulary, before: dict[str, Any], folde
                 f"{', '.join(differ[:3])}{', ...' if len(differ) > 3 else ''} are in only one of the two. "
                 "Use another paths.run_dir, or delete this folder to train anew."
             )
+
+
+def _refuse_shared_labels(config: Config, clips: dict[str, list[Clip]]) -> None:
+    """A category loss is a mean over the labelled clips, of which the processes of a training have unequal numbers."""
+    without = [clip.clip_id for own in clips.values() for clip in own if not clip.category]
+    if config.loss.category_weight > 0 and without:
+        raise ConfigError(
+            f"trainer.devices={config.trainer.devices} cannot share a category loss in which some clips do not count: "
+            f"{len(without)} clips have no category ({without[0]}, ...). Use trainer.devices=1, or "
+            "loss.category_weight=0."
+        )
 
 
 def _refuse_unmeasured(config: Config, val: list[Clip]) -> None:

@@ -1,13 +1,15 @@
 """Remove what nothing needs any more: superseded checkpoints, half-written files, runs that were set aside.
 
 Without ``run.confirm=true`` it is only listed. What ``trainer.select`` names is never removed, nor anything outside
-``paths.output_root``, of a running run, behind a link, or that another run took its weights from.
+``paths.output_root``, of a running run, behind a link, or that another run took its weights from; where that run was
+trained anew since, the weights are those of the run that was set aside, which stays then.
 """
 
+import glob
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,12 +45,15 @@ def run(config: Config) -> StageResult:
     """
     settings, root = config.run, Path(config.paths.output_root)
     pattern = str(root) if settings.runs is None else settings.runs
-    folders = [folder for folder in _folders(root, pattern)]
+    folders = _folders(root, pattern)
     chosen = select([read_run(folder) for folder in folders], settings.where) if folders else []
     everywhere = [read_run(folder) for folder in find_runs(root)] if root.is_dir() else []
-    items, running = _superseded(chosen, _sources(everywhere), settings.keep)
+    sources = _sources(everywhere)
+    items, running = _superseded(chosen, sources, settings.keep)
     if settings.where is None:
-        items += [item for item in _set_aside(root, pattern) if item.path not in {other.path for other in items}]
+        aside = _below(root) if pattern == str(root) else _beside(folders, root)
+        more, busy = _set_aside(aside, sources)
+        items, running = items + more, running + busy
     for folder in running:
         logger.warning("%s: status.json says that it is running, so nothing of it is touched.", folder)
     verb = "removed" if settings.confirm else "can be removed"
@@ -121,16 +126,37 @@ def _sources(runs: Sequence[RunResult]) -> set[Path]:
     return {Path(path).resolve() for path in given if path}
 
 
-def _set_aside(root: Path, pattern: str) -> Iterator[Item]:
-    """Runs that made room for a new one (force=true), below what is cleaned."""
-    tops = [root] if pattern == str(root) else [folder.parent for folder in _folders(root, pattern)]
-    for top in dict.fromkeys(tops):
-        for parent, names, _ in os.walk(top, followlinks=False):
-            for name in sorted(names):
-                path = Path(parent, name)
-                if is_set_aside(path) and not path.is_symlink() and _is_run(path):
-                    yield Item(path, "run that was set aside", sum(p.stat().st_size for p in _files(path)))
-            names[:] = [name for name in names if not is_set_aside(Path(name))]
+def _set_aside(found: Iterable[Path], sources: set[Path]) -> tuple[list[Item], list[Path]]:
+    """Runs that made room for a new one (force=true) and can go, and those that are left alone since they run."""
+    items, running = [], []
+    for path in found:
+        new = path.with_name(path.name.rpartition(".before-")[0])  # a source in it may have been the earlier run's
+        if any(source.is_relative_to(one.resolve()) for source in sources for one in (path, new)):
+            logger.info("%s: another run took its weights from there (transfer.checkpoint), so it stays.", path)
+        elif read_training(path).running:
+            running.append(path)
+        else:
+            items.append(Item(path, "run that was set aside", sum(p.stat().st_size for p in _files(path))))
+    return items, running
+
+
+def _below(root: Path) -> Iterator[Path]:
+    """All runs below the output root that were set aside."""
+    for parent, names, _ in os.walk(root, followlinks=False):
+        yield from (path for name in sorted(names) if _is_earlier_run(path := Path(parent, name)))
+        names[:] = [name for name in names if not is_set_aside(Path(name))]
+
+
+def _beside(folders: Sequence[Path], root: Path) -> Iterator[Path]:
+    """Those that made room for one of the run ``folders``, which are below the output root."""
+    for folder in folders:
+        if folder.resolve() != root.resolve():
+            earlier = folder.parent.glob(f"{glob.escape(folder.name)}.before-*")
+            yield from (path for path in sorted(earlier) if _is_earlier_run(path))
+
+
+def _is_earlier_run(path: Path) -> bool:
+    return is_set_aside(path) and not path.is_symlink() and _is_run(path)
 
 
 def _is_run(folder: Path) -> bool:

@@ -24,6 +24,18 @@ _VISIBLE = 0.5  # MediaPipe guesses points outside the picture too, with a low v
 MARGIN = 0.15
 
 
+def origin_of(
+    source: str | None, start_s: float, end_s: float | None, box: tuple[float, float, float, float] | None
+) -> dict[str, Any]:
+    """What tells two small clips of the same settings apart; ``source`` is the video's fingerprint."""
+    return {
+        "source": source,
+        "start_s": float(start_s),
+        "end_s": None if end_s is None else float(end_s),
+        "asked_box": None if box is None else list(box),
+    }
+
+
 @dataclass(frozen=True)
 class Task:
     """A span of a video to encode as ``output``.
@@ -43,12 +55,7 @@ class Task:
 
     def origin(self) -> dict[str, Any]:
         """What the file is made from, as its comment says."""
-        return {
-            "source": fingerprint(self.video),
-            "start_s": self.start_s,
-            "end_s": self.end_s,
-            "asked_box": None if self.box is None else list(self.box),
-        }
+        return origin_of(fingerprint(self.video), self.start_s, self.end_s, self.box)
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,14 @@ def stored(task: Task) -> Made | None:
         return Made(Box(*made["box"]), made["cut"])
     except (json.JSONDecodeError, KeyError, TypeError, OSError):
         return None  # damaged, or another's: it is made again
+
+
+def is_cut(path: Path) -> bool:
+    """Whether a video is a small clip that has been cut to its signer."""
+    try:
+        return json.loads(read_comment(path) or "{}")["cut"] is True
+    except (json.JSONDecodeError, KeyError, TypeError):
+        return False  # anybody's video, whose comment says something else
 
 
 def encode(task: Task) -> Made:

@@ -15,6 +15,7 @@ from typing import Any
 from sign_recog.config import Config, identity
 from sign_recog.errors import ConfigError
 from sign_recog.evaluation.runs import find_runs, read_run
+from sign_recog.evaluation.views import views_of
 from sign_recog.stages import StageResult
 from sign_recog.stages.run_folder import plain, run_dir
 from sign_recog.storage.run_record import (
@@ -47,10 +48,6 @@ class Training:
     epoch: int | None
     epochs: int | None
     running: bool
-
-    def evaluated(self, split: str) -> bool:
-        """Whether its scores on ``split`` lie in it."""
-        return (self.folder / ("" if split == "test" else split) / "metrics.json").is_file()
 
 
 def read_training(folder: Path) -> Training:
@@ -92,7 +89,7 @@ def _steps(path: Path) -> int:
 
 def settings_id(config: Config) -> str:
     """The id that runs of the same settings share, whatever their seed, name and folder."""
-    return identity.digest(identity.settings_of(plain(config)))
+    return identity.settings_id(plain(config))
 
 
 def trainings_below(root: Path) -> dict[Key, list[Path]]:
@@ -116,8 +113,7 @@ def find_trained(config: Config, known: dict[Key, list[Path]]) -> Training | Non
     own = run_dir(config).resolve()
     others = [folder for folder in known.get((settings_id(config), config.seed), []) if folder.resolve() != own]
     trained = [found for folder in others if (found := read_training(folder)).trained]
-    split = scored_split(config) or "test"
-    return min(trained, key=lambda one: not one.evaluated(split), default=None)
+    return min(trained, key=lambda one: len(missing_scores(config, one)), default=None)
 
 
 def scored_split(config: Config) -> str | None:
@@ -126,10 +122,32 @@ def scored_split(config: Config) -> str | None:
     return evaluate.split if evaluate is not None and "evaluate" in config.run.stages else None
 
 
+def missing_scores(config: Config, training: Training) -> list[str]:
+    """What the command scores after its training, and the folder of ``training`` does not hold; empty = nothing.
+
+    Scores count if they are of the checkpoint, and of the views, that the command would score.
+    """
+    if (split := scored_split(config)) is None:
+        return []
+    evaluate, evaluation = config.run.evaluate, config.evaluation
+    checkpoint = Path(evaluate.checkpoint or f"{config.trainer.select.value}.ckpt").name
+    views = views_of({"views": plain(evaluation.views)})
+    places = {name: "" if name == "test" else name for name in evaluation.sets_of(split)}
+    if evaluation.shuffled:
+        places["test with shuffled frames"] = "shuffled"
+    missing = []
+    for name, place in places.items():
+        metrics = _read(training.folder / place / "metrics.json")
+        there = metrics.get("run", {}).get("checkpoint") == checkpoint and views_of(metrics.get("data", {})) == views
+        enough = place != "shuffled" or len(metrics.get("permutations", [])) >= evaluation.num_permutations
+        if evaluate.corpus is not None or not (there and enough):  # another corpus's scores lie elsewhere
+            missing.append(f"{name} as asked for here" if metrics else name)
+    return missing
+
+
 def is_done(config: Config, training: Training | None) -> bool:
-    """Whether a training leaves nothing to do: it has ended, and was evaluated if the command evaluates."""
-    split = scored_split(config)
-    return training is not None and training.trained and (split is None or training.evaluated(split))
+    """Whether a training leaves nothing to do: it has ended, and all is scored that the command scores."""
+    return training is not None and training.trained and not missing_scores(config, training)
 
 
 def settle(config: Config) -> StageResult | None:
@@ -157,8 +175,8 @@ def settle(config: Config) -> StageResult | None:
 
 def duplicate_message(config: Config, other: Training) -> str:
     """Why a training is refused, and what to do."""
-    split = scored_split(config)
-    missing = "" if split is None or other.evaluated(split) else f" It was not evaluated on {split}."
+    scores = missing_scores(config, other)
+    missing = f" It was not evaluated on {', '.join(scores)}." if scores else ""
     return (
         f"{other.folder} holds a finished training of the same settings and seed {config.seed}.{missing} Use it "
         f"(run=evaluate run.checkpoint={other.folder}/checkpoints/{config.trainer.select.value}.ckpt), leave out what "

@@ -34,7 +34,7 @@ def run(config: Config) -> StageResult:
     ``results/`` holds the files that S2 wrote. What the group ``evaluation`` asks for is scored in one command.
 
     Raises:
-        CheckpointError: If there is no checkpoint, or its files were extracted in another way.
+        CheckpointError: If there is no checkpoint, or its files were extracted, or cut, in another way.
         ConfigError: If several views are asked for and the modality has none.
         DataError: If a set has no clip, a label is unknown to the checkpoint, or a clip was trained on.
     """
@@ -48,6 +48,7 @@ def run(config: Config) -> StageResult:
     corpus = open_corpus(_corpus_folder(config, trained))
     scorer = Scorer(config, recognizer, corpus, stored_extractor(trained.config))
     _refuse_other_extraction(trained, recognizer.reader.folder(corpus, scorer.extractor))
+    _refuse_other_crop(trained, corpus)
     sets = _clips_of_sets(scorer)
     if unknown := set(config.run.group_by) - groups_of(corpus.clips, config.run.group_by).keys():
         logger.info("run.group_by: no clip has %s in the manifest, so it is left out.", ", ".join(sorted(unknown)))
@@ -172,6 +173,20 @@ def _refuse_other_extraction(trained: Checkpoint, folder: Path | None) -> None:
             f"{trained.path} was trained on files made in another way than those in {folder}: "
             f"{', '.join(f'{k} was {trained.extraction.get(k)}, is {now.get(k)}' for k in keys)}. "
             "Extract again with the checkpoint's settings, or train again."
+        )
+
+
+def _refuse_other_crop(trained: Checkpoint, corpus: PreparedCorpus) -> None:
+    """A network that reads videos knows signers as large as its training's clips showed them."""
+    if trained.config["modality"]["extraction"] is not None:
+        return
+    before, now = (data.get("crop") for data in (trained.config["data"], corpus.info["settings"]))
+    if before != now:
+        size = f"data.clip_size={trained.config['data']['clip_size']} " if before else ""
+        raise CheckpointError(
+            f"{trained.path} was trained on clips made with data.crop={before or 'null'}, and those of {corpus.folder} "
+            f"were made with data.crop={now or 'null'}. Prepare that corpus with {size}data.crop={before or 'null'}, "
+            f"or train again with data.crop={now or 'null'}."
         )
 
 

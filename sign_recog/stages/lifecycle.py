@@ -3,20 +3,23 @@
 import json
 import logging
 import time
+from contextlib import nullcontext
 from typing import Any
 
 from hydra.utils import get_method
 
 from sign_recog.config import Config
 from sign_recog.console import print_summary
-from sign_recog.errors import ConfigError, SignRecogError, Stopped
+from sign_recog.errors import ConfigError, DataError, SignRecogError, Stopped
 from sign_recog.stages import StageResult
 from sign_recog.stages.earlier import settle
 from sign_recog.stages.run_folder import run_dir
 from sign_recog.storage import atomic
+from sign_recog.storage.lock import locked
 
 logger = logging.getLogger(__name__)
 
+TRAINING = ("classify", "pipeline")  # stages that may not be twice at work in one run folder
 ONLOOKERS = ("report", "predict", "export", "clean")  # stages that use a run without being part of it: its status stays
 
 
@@ -45,10 +48,14 @@ def run(config: Config) -> StageResult:
         if name not in ONLOOKERS:
             atomic.write_json(run_dir(config) / "status.json", status | changes)
 
-    write_status()
     try:
-        result = get_method(config.run._target_)(config)
+        with locked(run_dir(config)) if name in TRAINING else nullcontext():
+            write_status()
+            result = _run_stage(config)
     except BaseException as error:
+        if isinstance(error, DataError) and isinstance(error.__cause__, BlockingIOError):
+            logger.error("%s", error)  # the status is the other process's
+            raise
         kind = "" if isinstance(error, SignRecogError) else f"{type(error).__name__}: "
         logger.error("%s%s", kind, error)
         write_status(
@@ -62,6 +69,17 @@ def run(config: Config) -> StageResult:
     write_status(state="finished", ended=_stamp(time.time()), summary=summary)
     print_summary(f"{name}: done in {seconds:.1f} s", result.summary)
     return result
+
+
+def _run_stage(config: Config) -> StageResult:
+    """The stage; what the disk refuses is an error that the user can mend."""
+    try:
+        return get_method(config.run._target_)(config)
+    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
+        raise DataError(
+            f"{error.filename}: {error.strerror}. Check paths.data_root={config.paths.data_root}, "
+            f"paths.output_root={config.paths.output_root} and the folders of your data."
+        ) from error
 
 
 def _stamp(seconds: float) -> str:

@@ -38,7 +38,7 @@ def build_metrics(
         "run": {
             "name": trained.config["name"],
             "seed": trained.config["seed"],
-            "settings": identity.digest(identity.settings_of(trained.config)),
+            "settings": identity.settings_id(trained.config),
             "checkpoint": trained.path.name,
             "epoch": trained.epoch,
         },

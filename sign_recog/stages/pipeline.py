@@ -8,12 +8,14 @@ from typing import Any
 from sign_recog.config import Config
 from sign_recog.console import print_summary
 from sign_recog.stages import StageResult
+from sign_recog.stages.build import build
 
 logger = logging.getLogger(__name__)
 
 
 def run(config: Config) -> StageResult:
     """Run ``run.steps``; the objective is that of the last step that has one."""
+    _try_network(config)
     objective: float | None = None
     summary: dict[str, Any] = {}
     for number, name in enumerate(config.run.stages, start=1):
@@ -25,6 +27,12 @@ def run(config: Config) -> StageResult:
         objective = result.objective if result.objective is not None else objective
         summary |= result.summary
     return StageResult(objective=objective, summary={k: v for k, v in summary.items() if k in _HEADLINES})
+
+
+def _try_network(config: Config) -> None:
+    """Build a network over frames once: weights that do not fit should not be known only after hours of encoding."""
+    if "classify" in config.run.stages and config.modality.extraction is None:
+        build(config.model, input_dim=3, num_glosses=2, num_categories=0, num_languages=1)
 
 
 _HEADLINES = (

@@ -17,6 +17,7 @@ from sign_recog.corpora.coverage import (
     coverage,
     coverage_lines,
     leave_out_short,
+    lost_glosses,
     without_train_clips,
     write_left_out,
 )
@@ -65,8 +66,10 @@ def run(config: Config) -> StageResult:
     corpus.notes.extend(notes)
     hashes = {} if corpus.video_dir is None else content_hashes(clips, corpus.video_dir)
     shared = leakage(clips, hashes)
-    warnings = [*shared, *gloss_coverage(clips)]
-    for message in [*corpus.notes, *warnings]:
+    warnings = [*shared, *gloss_coverage(clips), *lost_glosses(clips, left_out or [])]
+    for message in corpus.notes:
+        logger.info("%s", message)
+    for message in warnings:
         logger.warning("%s", message)
     if small is not None:
         clips = [small.row_of(clip) for clip in clips]

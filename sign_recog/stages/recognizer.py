@@ -37,8 +37,11 @@ class Recognizer:
 
         They are computed in the precision of the training, as its validation computed them, and returned in float32.
         """
+        from tqdm import tqdm
+
+        bar = tqdm(loader, desc="evaluating", unit="batch", mininterval=1.0, leave=False, disable=None)
         with self._autocast():
-            batches = [self._forward(batch["sequence"], batch["padding_mask"], batch["language"]) for batch in loader]
+            batches = [self._forward(batch["sequence"], batch["padding_mask"], batch["language"]) for batch in bar]
         return {name: np.concatenate([b[name].float().cpu().numpy() for b in batches]) for name in batches[0]}
 
     @torch.inference_mode()

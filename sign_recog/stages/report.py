@@ -25,8 +25,9 @@ from sign_recog.evaluation.report import (
 )
 from sign_recog.evaluation.runs import find_runs, read_run
 from sign_recog.evaluation.selection import fixed_part, runs_of_glob, select
-from sign_recog.evaluation.strips import skeleton_strip
+from sign_recog.evaluation.strips import frame_strip, skeleton_strip
 from sign_recog.stages import StageResult
+from sign_recog.stages.build import stored_reader
 from sign_recog.stages.evaluated import class_figures, evaluation_notes, evaluation_warnings, other_scores
 from sign_recog.stages.run_folder import extractor_name, read_extraction, read_quality, run_dir, stored_extractor
 from sign_recog.storage import atomic
@@ -72,7 +73,7 @@ def _report_run(config: Config, folder: Path) -> StageResult:
         config_yaml=_text(folder / "config.yaml"),
         provenance=metrics["provenance"],
         figures=_figures(folder, metrics),
-        examples=_examples(metrics, corpus, extractor),
+        examples=_examples(folder, metrics, corpus, extractor),
         extraction=quality["rows"] if quality else [],
         groups=metrics["groups"],
         other_scores=other_scores(folder),
@@ -121,13 +122,30 @@ def _figures(folder: Path, metrics: dict[str, Any]) -> list[Figure]:
     return figures + class_figures(folder, metrics)
 
 
-def _examples(metrics: dict[str, Any], corpus: PreparedCorpus | None, extractor: str) -> list[Example]:
+def _examples(folder: Path, metrics: dict[str, Any], corpus: PreparedCorpus | None, extractor: str) -> list[Example]:
+    path = folder / "config.yaml"
+    modality: Any = OmegaConf.to_container(OmegaConf.load(path).modality) if path.exists() else {}
+    reads_videos = bool(modality) and modality.get("extraction") is None
     examples = []
     for row in metrics["examples"]:
-        path = corpus.keypoints_dir(extractor) / f"{row['clip_id']}.npz" if corpus else None
-        strip = skeleton_strip(read_keypoints(path)) if path and path.exists() else None
+        strip = None
+        if corpus is not None and reads_videos:
+            strip = _frame_strip(corpus, row["clip_id"], modality)
+        elif corpus is not None:
+            keypoints = corpus.keypoints_dir(extractor) / f"{row['clip_id']}.npz"
+            strip = skeleton_strip(read_keypoints(keypoints)) if keypoints.exists() else None
         examples.append(Example(**row, png=strip))
     return examples
+
+
+def _frame_strip(corpus: PreparedCorpus, clip_id: str, modality: dict[str, Any]) -> bytes | None:
+    """Frames as the network read them; None where the clip's video is gone."""
+    try:
+        clip = next(clip for clip in corpus.clips if clip.clip_id == clip_id)
+        sequences = stored_reader(modality).open(corpus, [clip], "")
+        return frame_strip(sequences.read(0, None))
+    except (StopIteration, SignRecogError):
+        return None
 
 
 def _report_sweep(config: Config, folder: Path) -> StageResult:

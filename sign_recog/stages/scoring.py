@@ -115,9 +115,12 @@ def compare_with_training(scorer: Scorer, predictions: Predictions) -> dict[str,
     trained = scorer.recognizer.checkpoint
     measured = _training_figures(scorer, predictions)
     reported = {name: trained.metrics[name] for name in measured if name in trained.metrics}
-    difference = max((abs(measured[name] - value) for name, value in reported.items()), default=None)
+    differences = {name: abs(measured[name] - value) for name, value in reported.items()}
+    difference = max(differences.values(), default=None)
     allowed = ROUNDING[trained.config["trainer"]["precision"]]
-    agrees = None if difference is None else difference <= allowed
+    by_one_clip = 1.5 / len(predictions.clip_ids)  # rounding may turn the answer for a clip between two glosses
+    limits = {name: max(allowed, by_one_clip) if name.endswith("_acc") else allowed for name in differences}
+    agrees = all(differences[name] <= limits[name] for name in differences) if differences else None
     text = ", ".join(f"{name} {value:.6f} then, {measured[name]:.6f} now" for name, value in reported.items())
     if agrees is False:
         logger.warning(

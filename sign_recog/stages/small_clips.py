@@ -1,8 +1,9 @@
 """Each clip encoded once as a small file, cut to its signer, so that training decodes little.
 
-``<corpus>/clips/<digest of the settings>/<clip_id>.mp4`` holds the frames of the clip's span one to one, with their
-times. A file tells in its comment which span of which video it was made from, so that what is there and whole is left
-as it is, whichever manifest asks for it. Originals are only read.
+``<corpus>/clips/<digest of the settings>/<clip_id>.<digest of the origin>.mp4`` holds the frames of the clip's span one
+to one, with their times. The origin is the video, the span and the box: manifests that agree on them share the file,
+and those that do not have each their own. A file tells its origin in its comment too, so that what is there and whole
+is left as it is. Originals are only read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +20,9 @@ from sign_recog.corpora.base import LeftOut
 from sign_recog.corpora.boxes import Box, read_box
 from sign_recog.errors import DataError, SignRecogError
 from sign_recog.extractors.workers import Died, num_cores, run_in_workers
-from sign_recog.stages.clip_encoder import MARGIN, POSE_FPS, Made, Task, encode, stored
+from sign_recog.stages.clip_encoder import MARGIN, POSE_FPS, Made, Task, encode, origin_of, stored
 from sign_recog.storage import atomic
+from sign_recog.storage.fingerprint import fingerprint
 from sign_recog.storage.manifest import Clip, inside, listing
 from sign_recog.storage.memo import Memo
 from sign_recog.video.clip_writer import ENCODING
@@ -32,6 +34,7 @@ class SmallClips:
 
     Attributes:
         folder: Where the files are.
+        files: clip_id -> the name of its file in ``folder``.
         sources: clip_id -> the part of the original's picture that the small clip shows.
         left_out: Clips that could not be decoded.
         counts: Name -> number, for the stage's summary.
@@ -39,6 +42,7 @@ class SmallClips:
     """
 
     folder: Path
+    files: dict[str, str] = field(default_factory=dict)
     sources: dict[str, Box] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -52,7 +56,8 @@ class SmallClips:
             "source_end_s": "" if clip.end_s is None else f"{clip.end_s:.12g}",
             "source_box": " ".join(map(str, self.sources[clip.clip_id])),
         }
-        return replace(clip, video=f"{clip.clip_id}.mp4", start_s=0.0, end_s=None, extra={**clip.extra, **source})
+        own = self.files[clip.clip_id]
+        return replace(clip, video=own, start_s=0.0, end_s=None, extra={**clip.extra, **source})
 
 
 def make_small_clips(
@@ -78,20 +83,17 @@ def make_small_clips(
     small = SmallClips(root / "clips" / digest(settings))
     boxes = _boxes(clips) if crop is Crop.annotation else {}
     atomic.write_json(small.folder / "encoding.json", settings)
-    tasks = [
-        Task(
-            inside(video_dir, clip.video),
-            clip.start_s,
-            clip.end_s,
-            boxes.get(clip.clip_id),
-            clip_size,
-            crop is Crop.pose,
-            small.folder / f"{clip.clip_id}.mp4",
-        )
-        for clip in clips
-    ]
     memo = Memo(small.folder / "known.json")
     with ThreadPoolExecutor(num_cores()) as pool:  # FFmpeg and the disk work outside Python's lock
+        videos = list(dict.fromkeys(inside(video_dir, clip.video) for clip in clips))
+        prints = dict(zip(videos, pool.map(partial(_fingerprint, memo=memo), videos), strict=True))
+        tasks = []
+        for clip in clips:
+            video, box = inside(video_dir, clip.video), boxes.get(clip.clip_id)
+            name = f"{clip.clip_id}.{digest(origin_of(prints[video], clip.start_s, clip.end_s, box))}.mp4"
+            small.files[clip.clip_id] = name
+            output = small.folder / name
+            tasks.append(Task(video, clip.start_s, clip.end_s, box, clip_size, crop is Crop.pose, output))
         before = pool.map(partial(_stored, memo=memo), tasks)
         done = {task.output: made for task, made in zip(tasks, before, strict=True) if made is not None}
     todo = [task for task in tasks if task.output not in done]
@@ -105,6 +107,18 @@ def make_small_clips(
     memo.save()
     _sort_out(small, clips, [done[task.output] for task in tasks], crop)
     return small
+
+
+def _fingerprint(video: Path, memo: Memo) -> str | None:
+    """As :func:`fingerprint`, without opening unchanged files; None = it cannot be read, which encoding it will say."""
+    known: str | None = memo.get(str(video), [video])
+    if known is None:
+        try:
+            known = fingerprint(video)
+            memo.put(str(video), [video], known)
+        except OSError:
+            return None
+    return known
 
 
 def _stored(task: Task, memo: Memo) -> Made | None:

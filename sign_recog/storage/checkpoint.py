@@ -89,7 +89,12 @@ def load(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: no such checkpoint. Train first with run=classify, or check the path."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except pickle.UnpicklingError as error:  # torch's own words advise to run what is in the file
+        raise CheckpointError(
+            f"{path}: cannot be read as a checkpoint: it is no file of torch.save, or holds more than plain values. "
+            "Give the best.ckpt or last.ckpt of a run folder."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         first = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(
             f"{path}: cannot be read as a checkpoint ({first}). Use another, or train again."

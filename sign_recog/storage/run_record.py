@@ -22,7 +22,7 @@ class RunRecord:
     """What ``run.json`` holds.
 
     Attributes:
-        settings: Id of :func:`sign_recog.config.identity.digest` over the settings that decide the result.
+        settings: Of :func:`sign_recog.config.identity.settings_id`.
         choices: Group -> the option that was chosen, as far as it was known: {"model": "s3d"}.
         trained: Whether the training came to its end.
         epochs, steps: Of the finished training.

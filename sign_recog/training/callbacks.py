@@ -90,10 +90,10 @@ class Progress(pl.Callback):
         self._start, self._first_step = time.perf_counter(), trainer.global_step
         self._write(trainer)
         self._bar = tqdm(
-            total=self._budget.rounds,
-            initial=trainer.current_epoch,
-            desc="training",
-            unit="epoch" if self._budget.eval_every_steps is None else "evaluation",
+            total=self._budget.total_steps,
+            initial=trainer.global_step,
+            desc=self._where(trainer),
+            unit="step",
             mininterval=1.0,
             disable=not trainer.is_global_zero,
         )
@@ -103,7 +103,14 @@ class Progress(pl.Callback):
         values = metric_values(trainer)
         shown = {name: f"{values[name]:.3f}" for name in ("train_loss", "val_loss", "val_gloss_acc") if name in values}
         self._bar.set_postfix(shown, refresh=False)
-        self._bar.update()
+        self._bar.set_description(self._where(trainer), refresh=False)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step > self._bar.n:
+            self._bar.update(trainer.global_step - self._bar.n)
+
+    def _where(self, trainer: pl.Trainer) -> str:
+        return f"training, epoch {min(self._budget.epoch_of(trainer.global_step + 1), self._budget.epochs)}"
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._bar.close()

@@ -75,9 +75,10 @@ def load_weights(
             outcomes.append(Outcome(name, LOADED))
             loaded[name] = source.weights[name]
     if not loaded.keys() - rows.keys():
+        ours, theirs = getattr(network, "name", type(network).__name__), source.config["model"]
         raise CheckpointError(
-            f"{source.path}: not one weight fits this {type(network).__name__}; it was trained as "
-            f"{source.config['model']['_target_']}. Use the same model and modality, or transfer.checkpoint=null."
+            f"{source.path}: not one weight fits this {ours}; it was trained as "
+            f"{theirs.get('name', theirs['_target_'])}. Use the same model and modality, or transfer.checkpoint=null."
         )
     network.load_state_dict(own | loaded)
     return outcomes

@@ -191,7 +191,7 @@ class FocalBeta(_Focal):
 
 @dataclass(frozen=True)
 class Wobble(Step):
-    """Move each frame by up to ``frames``, before or after; they stay in order and inside. Else nothing."""
+    """Move each frame by up to ``frames``, before or after; they keep their order and stay inside. Else nothing."""
 
     frames: int
 
@@ -203,7 +203,9 @@ class Wobble(Step):
         if request.rng is None:
             return chosen
         moved = chosen + request.rng.integers(-self.frames, self.frames + 1, len(chosen))
-        return np.sort(moved.clip(0, request.num_available - 1))
+        result = np.empty_like(chosen)  # in the order that they had, which an earlier step may have reversed
+        result[np.argsort(chosen, kind="stable")] = np.sort(moved.clip(0, request.num_available - 1))
+        return result
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sign_recog.stages.run_folder import plain
 def test_how_a_run_is_evaluated_does_not_change_its_folder():
     changed = load_config("evaluation=full", "evaluation.views.num_clips=3", "evaluation.seed=7")
     assert changed.paths.run_dir == load_config().paths.run_dir
-    ids = [identity.digest(identity.settings_of(plain(c))) for c in (changed, load_config())]
+    ids = [identity.settings_id(plain(c)) for c in (changed, load_config())]
     assert ids[0] == ids[1]
 
 

@@ -16,7 +16,7 @@ def load(*overrides: str) -> config.Config:
 
 def test_the_folder_is_named_by_the_settings():
     loaded = load()
-    expected = identity.digest(identity.settings_of(plain(loaded)))
+    expected = identity.settings_id(plain(loaded))
     assert loaded.paths.run_dir == f"outputs/synthetic/{expected}/seed1"
 
 
@@ -36,3 +36,11 @@ def test_settings_with_effect_change_the_folder(override):
 def test_the_seed_changes_only_the_last_name():
     first, second = load("seed=1").paths.run_dir, load("seed=2").paths.run_dir
     assert first.rpartition("/")[0] == second.rpartition("/")[0] and first != second
+
+
+def test_the_order_of_steps_is_a_setting():
+    changed = plain(load("modality=rgb", "model=vtn", "modality/sampler=chunked_wobble"))
+    steps = changed["modality"]["sampler"]
+    other = {**changed, "modality": {**changed["modality"], "sampler": dict(reversed(steps.items()))}}
+    assert list(steps) == ["chunked", "wobble"]
+    assert identity.settings_id(changed) != identity.settings_id(other)

@@ -144,6 +144,18 @@ def test_scores_that_cannot_be_compared_are_warned_of(tmp_path):
         assert expected in text
 
 
+def test_scores_of_other_views_are_warned_of():
+    """Runs without a record of views were scored in one."""
+    views = [{"views": {"num_clips": 10, "num_crops": 3}}, {"views": {"num_clips": 1, "num_crops": 1}}, {}]
+    runs = [scored("a", seed, 0.5) for seed in range(3)]
+    for run, data in zip(runs, views, strict=True):
+        run.data = data
+    (text,) = build_sweep(runs, split="test").warnings
+    assert "different views of a clip (10x3, 1x1:" in text or "different views of a clip (1x1, 10x3:" in text
+    runs[0].data = views[1]
+    assert build_sweep(runs, split="test").warnings == []
+
+
 def test_three_seeds_of_one_setting_need_no_warning():
     assert build_sweep([scored("a", seed, 0.5) for seed in range(3)], split="test").warnings == []
 

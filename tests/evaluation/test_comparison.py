@@ -38,6 +38,10 @@ OTHER = {
     "division": ({"data": {"split_strategy": "random"}}, r"another division of the clips \(split_strategy\)"),
     "clips": ({"first_clip": 5}, r"other clips were scored \(clips_hash\).* 20 clips here, 20 there"),
     "glosses": ({"data": {"glosses_hash": "other"}}, r"another list of glosses \(glosses_hash\)"),
+    "views": (
+        {"data": {"views": {"num_clips": 10, "num_crops": 3}}},
+        r"another number of views .*10x3 here, 1x1 there",
+    ),
 }
 
 
@@ -63,6 +67,18 @@ def test_seeds_of_one_setting_on_other_clips_make_no_mean(tmp_path):
     write_scored(tmp_path / "aaaa/seed2", answers(20), settings="aaaa", seed=2, first_clip=3)
     found = compare(tmp_path)
     assert [one.groups[0].scores["top1_per_instance"].n for one in found.sets] == [1, 1]
+
+
+def test_seeds_of_one_setting_in_other_views_make_no_mean(tmp_path):
+    """Scores that record no views are of one."""
+    many, one = ({"views": {"num_clips": n, "num_crops": c}} for n, c in ((10, 3), (1, 1)))
+    for seed, right, data in ((1, 20, many), (2, 12, one), (3, 14, {})):
+        write_scored(tmp_path / f"aaaa/seed{seed}", answers(right), settings="aaaa", seed=seed, data=data)
+    write_scored(tmp_path / "bbbb/seed1", answers(16), settings="bbbb", data=one, config={"optim": {"lr": 0.2}})
+    found = compare(tmp_path)
+    means = [[(g.settings, g.scores["top1_per_instance"].mean) for g in one.groups] for one in found.sets]
+    assert means == [[("bbbb", 0.8), ("aaaa", pytest.approx(0.65))], [("aaaa", 1.0)]]
+    assert [one.basis.views for one in found.sets] == ["1x1", "10x3"] and "glosses and views" in found.warnings[0]
 
 
 def test_the_best_is_tested_against_the_others_by_mcnemar(tmp_path):

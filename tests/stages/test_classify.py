@@ -18,8 +18,9 @@ from conftest import TINY, load_config, write_tiny_corpus
 
 from sign_recog import stages
 from sign_recog.errors import CheckpointError, ConfigError, DataError
-from sign_recog.stages.run_folder import prepared
+from sign_recog.stages.run_folder import corpus_dir, prepared
 from sign_recog.storage.checkpoint import read_checkpoint
+from sign_recog.storage.manifest import read_manifest, write_manifest
 from sign_recog.storage.sequences import read_keypoints, write_keypoints
 
 ROOT = Path(__file__).parents[2]
@@ -368,3 +369,13 @@ def test_what_fails_in_a_device_ends_the_command_with_one_message(tmp_path):
     assert (done.stdout + done.stderr).count("The loss is") == 1
     assert "Traceback" not in done.stdout + done.stderr and "leaked" not in done.stderr
     assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "failed"
+
+
+def test_clips_without_a_category_cannot_be_shared_among_devices(tiny):
+    config = tiny("run=classify", "trainer.devices=2", "loss.category_weight=0.5")
+    manifest = corpus_dir(config) / "manifest.tsv"
+    clips = read_manifest(manifest)
+    next(clip for clip in clips if clip.split == "train" and clip.gloss == "up").category = ""
+    write_manifest(manifest, clips)
+    with pytest.raises(ConfigError, match=r"1 clips have no category .* Use trainer\.devices=1"):
+        stages.run(config)

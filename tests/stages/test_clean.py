@@ -95,6 +95,53 @@ def test_runs_that_were_set_aside_are_removed_whole(tmp_path):
     assert not aside.exists() and folder.exists() and lookalike.exists()
 
 
+ASIDE = "seed1.before-20260102-030405"
+
+
+def test_of_chosen_runs_only_their_own_earlier_runs_go(tmp_path):
+    """One chosen run directly below the output root does not make the whole of it chosen."""
+    outputs = tmp_path / "outputs"
+    make(outputs / "seed1")
+    own, numbered = make(outputs / ASIDE), make(outputs / f"{ASIDE}-2")
+    others = [make(outputs / "seed10.before-20260102-030405"), make(outputs / f"other/bbbb/{ASIDE}")]
+    make(outputs / "other/bbbb/seed1")
+    clean(tmp_path, f"run.runs={outputs / 'seed1'}", "run.confirm=true")
+    assert not own.exists() and not numbered.exists() and all(path.exists() for path in others)
+    clean(tmp_path, "run.confirm=true")
+    assert not any(path.exists() for path in others)
+
+
+def test_an_earlier_run_beside_the_output_root_is_not_below_it(tmp_path):
+    make(tmp_path / "outputs")
+    aside = make(tmp_path / "outputs.before-20260102-030405")
+    for runs in ((), (f"run.runs={tmp_path}/output?",)):
+        clean(tmp_path, "run.confirm=true", *runs)
+    assert aside.exists()
+
+
+@pytest.mark.parametrize("source", [ASIDE, "seed1"])
+@pytest.mark.parametrize("chosen", [(), ("x/**",)])
+def test_an_earlier_run_that_another_took_its_weights_from_stays(tmp_path, source, chosen, caplog):
+    """By its own name; or by that of the run it made room for, as the other run may be older than that."""
+    caplog.set_level("INFO")
+    outputs = tmp_path / "outputs"
+    new, aside = make(outputs / "x/aaaa/seed1"), make(outputs / f"x/aaaa/{ASIDE}")
+    unused = make(outputs / "x/aaaa/seed2.before-20260102-030405")
+    make(outputs / "x/aaaa/seed2")
+    make(outputs / "y/bbbb/seed1", transfer=str(outputs / f"x/aaaa/{source}/checkpoints/best.ckpt"))
+    clean(tmp_path, "run.confirm=true", *(f"run.runs='{outputs}/{glob}'" for glob in chosen))
+    assert there(aside) == {*CHECKPOINTS, ".last-abc.partial"} and there(new) == {"best"} and not unused.exists()
+    assert f"{aside}: another run took its weights from there" in caplog.text
+
+
+def test_an_earlier_run_that_is_running_stays(tmp_path, caplog):
+    aside = make(tmp_path / f"outputs/x/aaaa/{ASIDE}", state="running")
+    make(tmp_path / "outputs/y/bbbb/seed1")
+    summary = clean(tmp_path, "run.confirm=true")
+    assert there(aside) == {*CHECKPOINTS, ".last-abc.partial"}
+    assert summary["running, not touched"] == 1 and f"{aside}: status.json says that it is running" in caplog.text
+
+
 def test_links_are_neither_followed_nor_removed(tmp_path):
     outside = make(tmp_path / "elsewhere/seed1")
     inside = make(tmp_path / "outputs/x/aaaa/seed1")

@@ -12,7 +12,7 @@ from conftest import ROOT, TINY, load_config, write_tiny_corpus
 from sign_recog import stages
 from sign_recog.errors import ConfigError
 from sign_recog.evaluation.runs import find_runs
-from sign_recog.stages.earlier import read_training, trainings_below
+from sign_recog.stages.earlier import missing_scores, read_training, trainings_below
 from sign_recog.storage.checkpoint import read_checkpoint
 from sign_recog.storage.run_record import is_set_aside, read_record
 
@@ -135,6 +135,58 @@ def test_skip_existing_runs_what_is_missing(tiny):
     stages.run(tiny(*ONE, "seed=2"))
     with pytest.raises(ConfigError, match=r"It was not evaluated on test. Use it \(run=evaluate"):
         stages.run(tiny(*BOTH, "run.classify.skip_existing=true", "name=again", "seed=2"))
+
+
+FULL = ("evaluation=full", "evaluation.num_permutations=2")
+
+
+def test_skip_existing_makes_an_evaluation_that_was_never_made(tiny):
+    """The scores of test alone are not those of test, val and shuffled frames."""
+    folder = folder_of(first := tiny(*BOTH))
+    stages.run(first)
+    again = (*BOTH, *FULL, "run.classify.skip_existing=true")
+    with pytest.raises(ConfigError, match=r"not evaluated on val, test with shuffled frames\. Use it"):
+        stages.run(tiny(*again, "name=again"))
+    stages.run(tiny(*again))
+    assert all((folder / place / "metrics.json").is_file() for place in ("val", "shuffled"))
+    assert stages.run(tiny(*again)).summary == {"finished before": folder}
+    for more in ((), ("evaluation.shuffled=false", "evaluation.num_permutations=1")):
+        assert stages.run(tiny(*again, *more, "name=again")).summary == {"finished before": folder}
+
+
+def written(folder: Path, place: str, *path: str, value) -> None:
+    """Change one value of a metrics.json."""
+    file = folder / place / "metrics.json"
+    node = content = json.loads(file.read_text())
+    for name in path[:-1]:
+        node = node[name]
+    node[path[-1]] = value
+    file.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("place", "path", "value", "missing"),
+    [
+        ("", ("run", "checkpoint"), "last.ckpt", ["test as asked for here"]),
+        ("val", ("run", "checkpoint"), "last.ckpt", ["val as asked for here"]),
+        ("shuffled", ("run", "checkpoint"), "last.ckpt", ["test with shuffled frames as asked for here"]),
+        ("val", ("data", "views"), {"num_clips": 10, "num_crops": 3}, ["val as asked for here"]),
+        ("val", ("data", "views"), None, []),
+        ("shuffled", ("permutations",), [{}], ["test with shuffled frames as asked for here"]),
+    ],
+)  # fmt: skip
+def test_scores_of_another_checkpoint_or_other_views_are_not_the_ones_asked_for(tmp_path, place, path, value, missing):
+    config = load_config(*TINY, *BOTH, *FULL, f"paths.run_dir={tmp_path}")
+    assert missing_scores(config, read_training(tmp_path)) == ["test", "val", "test with shuffled frames"]
+    content = {"run": {"checkpoint": "best.ckpt"}, "data": {"views": {"num_clips": 1, "num_crops": 1}}}
+    for name in ("", "val", "shuffled"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "metrics.json").write_text(json.dumps({**content, "permutations": [{}, {}]}))
+    assert missing_scores(config, read_training(tmp_path)) == []
+    written(tmp_path, place, *path, value=value)
+    assert missing_scores(config, read_training(tmp_path)) == missing
+    elsewhere = load_config(*TINY, *BOTH, "run.evaluate.corpus=other", f"paths.run_dir={tmp_path}")
+    assert missing_scores(elsewhere, read_training(tmp_path)) == ["test as asked for here"]
 
 
 THREE = ("run=classify", "trainer.max_epochs=3", "optim.lr=1e-2", "trainer.ema.enabled=true")

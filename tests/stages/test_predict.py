@@ -12,10 +12,14 @@ from conftest import TINY, load_config, write_tiny_corpus
 from untrained import write_untrained
 
 from sign_recog import stages
+from sign_recog.config.schema import Crop
 from sign_recog.errors import CheckpointError, ConfigError, DataError
+from sign_recog.stages.inputs import InputReader
 from sign_recog.stages.recognizer import load_recognizer
+from sign_recog.stages.small_clips import make_small_clips
 from sign_recog.storage.checkpoint import read_checkpoint
 from sign_recog.storage.features import FeatureSequence, write_features
+from sign_recog.storage.manifest import Clip
 
 FEW = ("trainer.max_epochs=5", "optim.lr=1e-2")
 
@@ -291,6 +295,61 @@ def test_videos_go_straight_to_a_network_over_frames(tiny, tmp_path):
     assert "this network reads videos" in (tmp_path / "out/failed.tsv").read_text()
     shapes = [np.load(tmp_path / f"out/{n}.spatial.npy").shape for n in (3, 12)]
     assert shapes == [(2, 16), (4, 16)]  # every second frame, at most 4
+
+
+def cut_checkpoint(tiny, tmp_path: Path, *settings: str) -> Path:
+    """Of an untrained network over frames whose training would have read small clips."""
+    pytest.importorskip("cv2", reason="OpenCV cannot be loaded; see the README on libGL", exc_type=ImportError)
+    config = tiny(
+        "modality=rgb", "augment=none", "model=vtn", "model.d_model=16", "model.num_layers=1", "model.num_heads=2",
+        "modality.num_frames=4", "modality.image_size=32", *settings,
+    )  # fmt: skip
+    return write_untrained(tmp_path / "rgb.ckpt", config, input_dim=3, glosses=["a", "b", "c"])
+
+
+def read_inputs(checkpoint: Path, *paths: Path) -> list[np.ndarray]:
+    """What the checkpoint's network is given of videos."""
+    trainer = load_config("run=evaluate", "trainer.accelerator=cpu").trainer
+    read = InputReader(load_recognizer(read_checkpoint(checkpoint), trainer))
+    return [read(path).frames for path in paths]
+
+
+def test_a_video_is_cut_to_the_pose_as_the_training_clips_were(tiny, tmp_path, monkeypatch):
+    """Beside prepare's own path: the network gets the same frames of the original as of the small clip."""
+    checkpoint = cut_checkpoint(tiny, tmp_path, "data.clip_size=32", "data.crop=pose")
+    original = write_clip(tmp_path / "a.mp4", 12)
+    monkeypatch.setattr("sign_recog.stages.clip_encoder._around_pose", lambda task, width, height: (30, 4, 64, 44))
+    small = make_small_clips(
+        [Clip("a", video="a.mp4", split="test")], tmp_path, tmp_path, clip_size=32, crop=Crop.pose, num_workers=0
+    )
+    trained_on = small.folder / small.files["a"]
+    of_original, of_small = read_inputs(checkpoint, original, trained_on)
+    np.testing.assert_array_equal(of_original, of_small)  # and the small clip is not cut once more
+    plain = cut_checkpoint(tiny, tmp_path, "data.clip_size=32")
+    np.testing.assert_array_equal(read_inputs(plain, trained_on)[0], of_original)
+    assert np.abs(read_inputs(plain, original)[0].astype(float) - of_original).mean() > 10
+
+
+def test_a_video_without_a_pose_is_read_whole_and_named(tiny, tmp_path, monkeypatch, caplog):
+    checkpoint = cut_checkpoint(tiny, tmp_path, "data.clip_size=32", "data.crop=pose")
+    monkeypatch.setattr("sign_recog.stages.clip_encoder._around_pose", lambda task, width, height: None)
+    (frames,) = read_inputs(checkpoint, write_clip(tmp_path / "a.mp4"))
+    assert frames.shape == (4, 3, 32, 32) and "a.mp4: no pose is detected (data.crop=pose)" in caplog.text
+    (tmp_path / "b.mp4").write_text("no video")
+    with pytest.raises(DataError, match=r"b\.mp4"):
+        read_inputs(checkpoint, tmp_path / "b.mp4")
+
+
+def test_a_network_of_annotated_boxes_says_once_that_new_videos_have_none(tiny, tmp_path, caplog):
+    checkpoint = cut_checkpoint(tiny, tmp_path, "data.clip_size=32", "data.crop=annotation")
+    for name in "ab":
+        write_clip(tmp_path / f"in-{name}.mp4", 9)
+    paths = [tmp_path / "in-a.mp4", tmp_path / "in-b.mp4"]
+    found = read_inputs(checkpoint, *paths)
+    (said,) = [record.getMessage() for record in caplog.records if "data.crop" in record.getMessage()]
+    assert "data.crop=annotation" in said and "whole picture is read" in said
+    whole = read_inputs(cut_checkpoint(tiny, tmp_path), *paths)
+    np.testing.assert_array_equal(found, whole)
 
 
 def test_where_to_compute_is_a_setting(trained, monkeypatch):

@@ -1,15 +1,18 @@
 """Networks over frames, from video files to a score: there is nothing to extract."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from conftest import load_config
+from untrained import write_untrained
 
 from sign_recog import stages
 from sign_recog.data.datamodule import with_inputs
 from sign_recog.data.vocabulary import Vocabulary
+from sign_recog.errors import CheckpointError
 from sign_recog.stages.build import build_reader
 from sign_recog.stages.classify import assemble
 from sign_recog.stages.run_folder import prepared
@@ -84,3 +87,27 @@ def test_loader_processes_and_threads_make_the_same_batches_of_full_length(confi
     for here, there in zip(*batches, strict=True):
         assert here["clip_id"] == there["clip_id"] and torch.equal(here["sequence"], there["sequence"])
         assert here["sequence"].shape == (2, 4, 3, 32, 32) and not here["padding_mask"].any()
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "remedy"),
+    [("pose", None, "data.clip_size=32 data.crop=pose"), (None, "annotation", "data.crop=null")],
+)
+def test_clips_cut_in_another_way_than_the_trainings_are_refused(configure, tmp_path, before, now, remedy):
+    """A network that knows signers who fill the picture answered for small ones, and nobody was told."""
+    stages.run(configure("run=prepare"))
+    info_path = next((tmp_path / "data/clips/manifests").glob("*/corpus.json"))
+    info = json.loads(info_path.read_text())
+    info["settings"]["crop"] = now
+    info_path.write_text(json.dumps(info))
+    own = configure("run=classify", *([f"data.crop={before}", "data.clip_size=32"] if before else []))
+    path = write_untrained(tmp_path / "a.ckpt", own, input_dim=3, glosses=["bright", "dark"])
+    asked = ("run=evaluate", f"run.checkpoint={path}", f"run.corpus={info_path.parent}")
+    with pytest.raises(CheckpointError) as refusal:
+        stages.run(configure(*asked))
+    said = str(refusal.value)
+    assert f"trained on clips made with data.crop={before or 'null'}" in said and remedy in said
+    assert f"were made with data.crop={now or 'null'}" in said and str(info_path.parent) in said
+    info["settings"]["crop"] = before
+    info_path.write_text(json.dumps(info))
+    stages.run(configure(*asked))

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from small_wlasl import square_frames
 from sign_recog.config.schema import Crop
 from sign_recog.corpora.boxes import Box
 from sign_recog.errors import DataError, SignRecogError
-from sign_recog.stages.clip_encoder import Task, encode, stored
+from sign_recog.stages.clip_encoder import Task, encode, is_cut, stored
 from sign_recog.stages.small_clips import make_small_clips
 from sign_recog.storage.manifest import Clip
 from sign_recog.video.frame_index import read_frame_index
@@ -52,6 +54,10 @@ def make(tmp_path, clips, *, size=40, crop=None, num_workers=0):
     return make_small_clips(
         clips, tmp_path / "originals", tmp_path / "data", clip_size=size, crop=crop, num_workers=num_workers
     )
+
+
+def file_of(small, name="a"):
+    return small.folder / small.files[name]
 
 
 def clip(name="a", **more):
@@ -101,7 +107,7 @@ def test_frames_and_times_are_those_of_the_span(tmp_path, video):
     small = make(tmp_path, [one])
     row = small.row_of(one)
     frames = list(read_frames(small.folder / row.video))
-    assert (row.start_s, row.end_s, row.video) == (0, None, "a.mp4")
+    assert (row.start_s, row.end_s) == (0, None) and re.fullmatch(r"a\.[0-9a-f]{8}\.mp4", row.video)
     assert (row.extra["source_video"], row.extra["source_start_s"], row.extra["source_end_s"]) == (
         "a.mp4",
         "0.32",
@@ -127,7 +133,7 @@ def test_a_varying_rate_stays_as_it_is(tmp_path):
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     small = make(tmp_path, [clip()], size=32)
-    assert read_frame_index(small.folder / "a.mp4").times_s == pytest.approx(read_frame_index(path).times_s, abs=1e-4)
+    assert read_frame_index(file_of(small)).times_s == pytest.approx(read_frame_index(path).times_s, abs=1e-4)
 
 
 @pytest.mark.parametrize("pixels", [(65, 49), (64, 49), (65, 48), (33, 301), (31, 31)])
@@ -142,7 +148,7 @@ def test_odd_sizes_become_even_and_nothing_is_enlarged(tmp_path, pixels):
         for image in square_frames(0, 12, pixels):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
-    info = probe(make(tmp_path, [clip()], size=32).folder / "a.mp4")
+    info = probe(file_of(make(tmp_path, [clip()], size=32)))
     assert info.width % 2 == info.height % 2 == 0 and info.num_frames_estimate == 12
     assert min(info.width, info.height) == min(32, min(pixels) // 2 * 2)
     assert info.width / info.height == pytest.approx(pixels[0] / pixels[1], rel=0.05)
@@ -162,7 +168,7 @@ def test_a_picture_stored_on_its_side_is_upright_and_so_is_its_box(tmp_path, vid
         assert next(container.decode(video=0)).rotation % 360 != 0
     one = clip("side", extra={"box": "60 20 160 100"})
     small = make(tmp_path, [one], crop=Crop.annotation)
-    image = next(iter(read_frames(small.folder / "side.mp4"))).image
+    image = next(iter(read_frames(file_of(small, "side")))).image
     assert image.shape == (40, 50, 3) and small.row_of(one).extra["source_box"] == "60 20 160 100"
     assert square_in(image) == pytest.approx(np.array([30, 20, 70, 60]) / 2, abs=0.6)
 
@@ -181,19 +187,53 @@ def test_originals_keep_their_bytes_and_times(tmp_path, video):
 
 
 def test_what_is_there_and_whole_is_not_made_again(tmp_path, video):
-    folder = make(tmp_path, [clip()]).folder
-    made = folder / "a.mp4"
+    first = make(tmp_path, [clip()])
+    made = file_of(first)
     before = made.stat().st_mtime_ns
     again = make(tmp_path, [clip()])
     assert again.counts == {"small clips made": 0, "small clips there before": 1}
     assert made.stat().st_mtime_ns == before and again.sources == {"a": Box(0, 0, WIDTH, HEIGHT)}
     made.write_bytes(made.read_bytes()[:-200])  # as a full disk leaves it
     assert make(tmp_path, [clip()]).counts["small clips made"] == 1
-    assert make(tmp_path, [clip(end_s=0.4)]).counts["small clips made"] == 1  # another span of the same name
-    assert read_frame_index(made).num_frames == 10
-    write_video(video, pictures(20), 25)  # another video of the same name
-    assert make(tmp_path, [clip()]).counts["small clips made"] == 1
-    assert make(tmp_path, [clip()], size=64).folder != folder
+    assert make(tmp_path, [clip()], size=64).folder != first.folder
+
+
+@pytest.mark.parametrize("other", ["span", "box", "video"])
+def test_manifests_that_differ_in_a_clip_each_read_their_own(tmp_path, video, other):
+    """The file was named by the clip alone, so preparing a second manifest replaced what the first one read."""
+    one, crop = clip(end_s=0.4, extra={"box": "60 20 160 100"}), Crop.annotation
+    first = make(tmp_path, [one], crop=crop)
+    before = (file_of(first).read_bytes(), file_of(first).stat().st_mtime_ns)
+    if other == "video":
+        write_video(video, pictures(20), 25)
+    changed = {"span": {"start_s": 0.4, "end_s": None}, "box": {"extra": {"box": "60 20 180 100"}}, "video": {}}
+    second = make(tmp_path, [replace(one, **changed[other])], crop=crop)
+    assert second.folder == first.folder and second.counts["small clips made"] == 1
+    assert file_of(second) != file_of(first)
+    assert (file_of(first).read_bytes(), file_of(first).stat().st_mtime_ns) == before
+    grays = [round(float(np.median(frame.image[0, :, 0])) / 7) for frame in read_frames(file_of(second))]
+    assert grays == {"span": [*range(10, 30)], "box": [*range(10)], "video": [*range(10)]}[other]
+
+
+def test_a_clip_that_cannot_be_encoded_leaves_other_manifests_files(tmp_path, video):
+    """What was left of a failure was deleted by the clip's name, whoever it belonged to."""
+    first = make(tmp_path, [clip()])
+    with pytest.raises(DataError, match="None of 1 clips can be decoded"):
+        make(tmp_path, [clip(start_s=50.0, end_s=51.0)])
+    video.unlink()
+    with pytest.raises(DataError, match=r"None of 1 clips can be decoded(.|\n)*a\.mp4"):
+        make(tmp_path, [clip()])
+    assert read_frame_index(file_of(first)).num_frames == 30
+
+
+def test_colours_stay_where_they_are_in_a_scaled_clip(tmp_path, video):
+    """Red on the left and blue on the right: exchanged channels would exchange them."""
+    image = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
+    image[40:80, 20:60], image[40:80, 140:180] = (220, 30, 30), (30, 30, 220)
+    write_video(video, (image for _ in range(5)), 25)
+    shown = next(iter(read_frames(file_of(make(tmp_path, [clip()], size=60))))).image.astype(int)
+    assert shown.shape == (60, 100, 3)  # scaled by a half
+    assert np.abs(shown[30, 20] - (220, 30, 30)).max() < 25 and np.abs(shown[30, 80] - (30, 30, 220)).max() < 25
 
 
 def test_another_box_makes_the_clip_again(tmp_path, video):
@@ -255,10 +295,7 @@ def test_a_damaged_middle_is_noticed_and_listed(tmp_path, video):
     small = make(tmp_path, [clip(), clip("b")])
     (lost,) = small.left_out
     assert (lost.clip.clip_id, lost.reason) == ("b", "damaged video") and "b.mp4" in lost.detail
-    assert set(small.sources) == {"a"} and sorted(p.name for p in small.folder.iterdir()) == [
-        "a.mp4",
-        "encoding.json",
-    ]
+    assert set(small.sources) == {"a"} and sorted(p.name for p in small.folder.glob("*.mp4")) == [small.files["a"]]
     with pytest.raises(DataError, match=r"None of 1 clips can be decoded(.|\n)*b.mp4"):
         make(tmp_path, [clip("b")])
 
@@ -266,7 +303,7 @@ def test_a_damaged_middle_is_noticed_and_listed(tmp_path, video):
 def test_one_frame_is_enough(tmp_path, video):
     write_video(video, pictures(1), 25)
     small = make(tmp_path, [clip()])
-    assert len(list(read_frames(small.folder / "a.mp4"))) == 1
+    assert len(list(read_frames(file_of(small)))) == 1
 
 
 def test_workers_make_the_same_files(tmp_path, video):
@@ -276,11 +313,11 @@ def test_workers_make_the_same_files(tmp_path, video):
     clips = [clip(name) for name in names]
     small = make(tmp_path, clips, num_workers=2)
     assert set(small.sources) == set(names)
-    made = [[f.image for f in read_frames(small.folder / f"{name}.mp4")] for name in names]
+    made = [[f.image for f in read_frames(file_of(small, name))] for name in names]
     for name in names:
-        (small.folder / f"{name}.mp4").unlink()
+        file_of(small, name).unlink()
     again = make(tmp_path, clips, num_workers=0)
-    alone = [[f.image for f in read_frames(again.folder / f"{name}.mp4")] for name in names]
+    alone = [[f.image for f in read_frames(file_of(again, name))] for name in names]
     assert again.sources == small.sources and np.shape(alone) == np.shape(made)
     assert np.abs(np.array(alone, float) - made).mean() < 1  # x264 itself is not always the same to the bit
 
@@ -316,7 +353,7 @@ def test_a_killed_run_is_resumed(tmp_path, video):
     done = len([p for p in (tmp_path / "data").rglob("v*.mp4") if not p.name.startswith(".")])
     small = make(tmp_path, [clip(f"v{i}") for i in range(40)])
     assert small.counts["small clips there before"] == done >= 3 and len(small.sources) == 40
-    assert all(read_frame_index(small.folder / f"v{i}.mp4").num_frames == 30 for i in range(40))
+    assert all(read_frame_index(file_of(small, f"v{i}")).num_frames == 30 for i in range(40))
 
 
 def test_a_file_that_is_not_ours_is_not_believed(tmp_path, video):
@@ -325,6 +362,13 @@ def test_a_file_that_is_not_ours_is_not_believed(tmp_path, video):
     task.output.write_bytes(video.read_bytes())
     assert stored(task) is None
     assert stored(task) is None and encode(task).box == Box(0, 0, WIDTH, HEIGHT) and stored(task) is not None
+
+
+def test_a_clip_that_is_cut_already_is_known(tmp_path, video):
+    box = make(tmp_path, [clip(extra={"box": "60 20 160 100"})], crop=Crop.annotation)
+    assert is_cut(file_of(box)) and not is_cut(file_of(make(tmp_path, [clip()]))) and not is_cut(video)
+    video.write_text("no video")
+    assert not is_cut(video)
 
 
 def test_the_settings_stand_beside_the_clips(tmp_path, video):

@@ -121,6 +121,12 @@ def test_wobble_moves_each_frame_by_its_reach_at_most_and_keeps_their_order():
     assert Wobble(4)(before, Request(80, 8)).tolist() == before.tolist()
 
 
+def test_wobble_leaves_reversed_frames_reversed():
+    before = np.arange(70, 0, -10)
+    after = Wobble(4)(before, Request(80, 7, np.random.default_rng(1)))
+    assert (np.abs(after - before) <= 4).all() and (np.diff(after) < 0).all() and (after != before).any()
+
+
 def test_speed_changes_the_distance_of_consecutive_frames():
     lengths = set()
     for seed in range(100):

@@ -67,6 +67,11 @@ class RgbModality(ModalityConfig):
         return found
 
     def contradictions(self, config: "Config") -> list[str]:
+        if "backbone" not in config.model:  # what networks over frames have, see sign_recog/models/__init__.py
+            return [
+                "modality=rgb gives frames, and this network reads keypoints or features. Use a network over frames, "
+                "such as model=s3d, model=mvit_v2_s or model=vtn, or another modality."
+            ]
         points = augmentations_of(config, "sign_recog.landmarks.")
         if not points:
             return []

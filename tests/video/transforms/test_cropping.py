@@ -30,6 +30,13 @@ def test_resized_crops_keep_to_area_and_aspect_and_lie_inside():
     assert np.log(aspect).std() > 0.1 and area.std() > 0.05
 
 
+def test_aspect_is_width_over_height():
+    """An aspect above 1 is wide, also in an upright picture."""
+    for start in (START, Framing.centred(320, 180, resize=256, size=224)):
+        *_, height, width = boxes(RandomResizedCrop(0.05, 0.1, 2, 3), start).astype(float).T
+        assert (width / height).min() > 1.9 and (width / height).max() < 3.1
+
+
 def test_a_box_that_never_fits_is_the_middle():
     narrow = Framing.centred(20, 400, resize=32, size=32)
     assert RandomResizedCrop(1.0, 1.0, 1.0, 1.0).reframe(narrow, np.random.default_rng(0)).box == narrow.box

@@ -97,3 +97,8 @@ def test_values_of_a_step_without_sense_are_named():
     config = load_config(*FRAMES, "modality/sampler=consecutive", "modality.sampler.consecutive.stride=0")
     with pytest.raises(ConfigError, match=r"modality\.sampler: Consecutive: stride=0 must be at least 1"):
         build_reader(config.modality)
+
+
+def test_a_network_over_keypoints_is_refused_before_anything_is_read():
+    with pytest.raises(ConfigError, match="modality=rgb gives frames, and this network reads keypoints"):
+        load_config("data=manifest", "data.source=x", "modality=rgb")

@@ -16,7 +16,7 @@ from sign_recog.storage import atomic
 
 logger = logging.getLogger(__name__)
 
-ONLOOKERS = ("report", "predict", "export")  # stages that use a run without being part of it: its status stays
+ONLOOKERS = ("report", "predict", "export", "status")  # stages that use a run without being part of it: its status stays
 
 
 def run(config: Config) -> StageResult:

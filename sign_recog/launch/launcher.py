@@ -99,10 +99,12 @@ def _refuse_shared_folders(run_dirs: list[Path], overrides: Sequence[Sequence[st
 def _already_active(sweep: Path, run_dirs: list[Path]) -> list[JobRecord]:
     """Jobs submitted earlier that wait or run in one of ``run_dirs``."""
     earlier = [record for record in read_jobs(sweep) if record.run_dir in run_dirs]
+    if not earlier:
+        return []
     try:
         known = cluster.jobs([record.job for record in earlier])
     except cluster.ClusterError as error:
-        raise SignRecogError(f"launcher.cluster=slurm: {error}") from error
+        raise SignRecogError(f"launcher.cluster=slurm: {error}\nlauncher.cluster=local runs the jobs here.") from error
     return [r for r in earlier if r.job in known and known[r.job].is_active and r.report.state != "finished"]
 
 
@@ -160,7 +162,7 @@ def sbatch_options(settings: DictConfig, name: str) -> dict[str, Any]:
         "setup": [*settings.setup, f'export PYTHONPATH="{ROOT}${{PYTHONPATH:+:$PYTHONPATH}}"'],
         "additional_parameters": {"requeue": True, **OmegaConf.to_container(settings.sbatch)},
     }
-    return {key: value for key, value in options.items() if value is not None}
+    return {key: value for key, value in options.items() if value is not None} | {"wckey": None}  # not submitit's
 
 
 def _refusal(error: Exception, settings: DictConfig) -> str:

@@ -51,7 +51,7 @@ def standings(records: Sequence[JobRecord]) -> list[Standing]:
     try:
         known = cluster.jobs([record.job for record in records])
     except cluster.ClusterError as error:
-        logger.warning("%s", error)
+        logger.warning("SLURM does not answer, so this is what the jobs last said: %s", one_line(str(error)))
         return [_by_itself(record) for record in records]
     return [_standing(record, known.get(record.job)) for record in records]
 
@@ -59,10 +59,11 @@ def standings(records: Sequence[JobRecord]) -> list[Standing]:
 def _standing(record: JobRecord, info: JobInfo | None) -> Standing:
     report = record.report
     if info is None:
-        return _by_itself(record)
+        return _forgotten(record)
     if report.state == "finished":  # SLURM may still be tidying up
         return Standing(record, "finished", info.elapsed, progress(record.run_dir))
-    if info.state in cluster.WAITING:
+    ending_to_go_on = info.state == "COMPLETING" and report.state == "requeued"
+    if info.state in cluster.WAITING or ending_to_go_on:
         again = f"start {len(report.starts) + 1}; {report.error}" if report.starts else ""
         return Standing(record, "waiting", "", "; ".join(part for part in (again, info.reason) if part))
     if info.is_active:
@@ -71,6 +72,16 @@ def _standing(record: JobRecord, info: JobInfo | None) -> Standing:
     if info.state == "COMPLETED":
         error = error or "SLURM says COMPLETED, but the job never said that it has finished."
     return Standing(record, UNFINISHED.get(info.state, "failed"), info.elapsed, one_line(error))
+
+
+def _forgotten(record: JobRecord) -> Standing:
+    """SLURM answers, but does not know the job: long past, or cancelled before it began, of which some keep no trace."""
+    state = record.report.state
+    if state == "submitted":
+        return Standing(record, "cancelled", "", "before it began; SLURM no longer knows it")
+    if state in ("running", "requeued"):
+        return Standing(record, "failed", "", last_line(record.log) or "SLURM no longer knows it")
+    return _by_itself(record)
 
 
 def _by_itself(record: JobRecord) -> Standing:

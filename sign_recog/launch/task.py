@@ -23,7 +23,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from sign_recog.config.identity import changed_settings
-from sign_recog.errors import ConfigError, Stopped
+from sign_recog.errors import ConfigError, SignRecogError, Stopped
 from sign_recog.launch import cluster
 from sign_recog.launch.records import JobReport, stamp
 
@@ -63,7 +63,7 @@ class SubmittedJob:
                 self._refuse_another_folder()
                 objective = self._run()
             except BaseException as error:
-                kind = "" if isinstance(error, ConfigError | Stopped) else f"{type(error).__name__}: "
+                kind = "" if isinstance(error, SignRecogError) else f"{type(error).__name__}: "
                 interruption.settle()  # SIGTERM may have reached the training alone
                 state = interruption.state or "failed"
                 why = interruption.why or f"{kind}{error}"
@@ -76,11 +76,13 @@ class SubmittedJob:
         return objective
 
     def _run(self) -> float | None:
+        from hydra import version
         from hydra._internal.callbacks import Callbacks
         from hydra.core.utils import run_job, setup_globals
         from hydra.types import HydraContext
 
         setup_globals()
+        version.setbase("1.3")  # as in run.py: an older one would change the working directory
         done = run_job(
             task_function=self.task,
             config=self.config,

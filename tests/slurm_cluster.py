@@ -30,7 +30,8 @@ class Workplace:
         return self.folder / "outputs/tiny"
 
     def arguments(self, *overrides: str) -> list[str]:
-        return [sys.executable, str(self.program), *TINY, "paths.data_root=data", "paths.output_root=outputs", *overrides]
+        paths = ("paths.data_root=data", "paths.output_root=outputs")
+        return [sys.executable, str(self.program), *TINY, *paths, *overrides]
 
     def run(self, *overrides: str, code: int = 0, env: dict[str, str] | None = None) -> str:
         """The output of a command, which must end with ``code``."""

@@ -45,7 +45,9 @@ def _settings_id(*, _root_: DictConfig) -> str:
 def changed_settings(now: dict[str, Any], before: dict[str, Any]) -> list[tuple[str, str, str]]:
     """(key, value before, value now) of every setting in which two plain configurations are not the same run."""
     new, old = (_flat({**settings_of(c), "seed": c.get("seed")}) for c in (now, before))
-    return [(k, old.get(k, "null"), new.get(k, "null")) for k in sorted(new.keys() | old.keys()) if new.get(k) != old.get(k)]
+    return [
+        (k, old.get(k, "null"), new.get(k, "null")) for k in sorted(new.keys() | old.keys()) if new.get(k) != old.get(k)
+    ]
 
 
 def _flat(node: Any, prefix: str = "") -> dict[str, str]:

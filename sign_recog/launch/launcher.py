@@ -160,7 +160,7 @@ def sbatch_options(settings: DictConfig, name: str) -> dict[str, Any]:
         "srun_args": ["--kill-on-bad-exit=1"],
         # The job finds this code, also where it is not installed.
         "setup": [*settings.setup, f'export PYTHONPATH="{ROOT}${{PYTHONPATH:+:$PYTHONPATH}}"'],
-        "additional_parameters": {"requeue": True, **OmegaConf.to_container(settings.sbatch)},
+        "additional_parameters": {"requeue": True, **dict(settings.sbatch)},
     }
     return {key: value for key, value in options.items() if value is not None} | {"wckey": None}  # not submitit's
 

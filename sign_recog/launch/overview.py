@@ -9,7 +9,7 @@ from pathlib import Path
 from sign_recog.console import print_table
 from sign_recog.launch import cluster
 from sign_recog.launch.cluster import JobInfo
-from sign_recog.launch.records import JobRecord, JobReport
+from sign_recog.launch.records import JobRecord
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def _standing(record: JobRecord, info: JobInfo | None) -> Standing:
 
 
 def _forgotten(record: JobRecord) -> Standing:
-    """SLURM answers, but does not know the job: long past, or cancelled before it began, of which some keep no trace."""
+    """SLURM answers, but does not know the job: cancelled before it began, or long past."""
     state = record.report.state
     if state == "submitted":
         return Standing(record, "cancelled", "", "before it began; SLURM no longer knows it")

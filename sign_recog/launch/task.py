@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +140,7 @@ class Interruption:
         name = signal.Signals(self._received).name
         job = job_id()
         try:
-            info = cluster.jobs([job]).get(job)
+            info = _settled_info(job)
         except cluster.ClusterError as error:
             self.state, self.why = "stopped", f"{name} came, and SLURM does not answer: {error}"
             return
@@ -150,7 +151,8 @@ class Interruption:
         timed_out = info.left_s is not None and info.left_s <= self._signal_s + 90
         if timed_out and self._report.timeouts >= self._max_timeouts:
             self.state = "failed"
-            self.why = f"The job ran into its time limit for the {self._report.timeouts + 1}th time: see launcher.max_timeouts."
+            times = self._report.timeouts + 1
+            self.why = f"The job ran into its time limit {times} times, and launcher.max_timeouts={times - 1}."
             return
         try:
             cluster.requeue(job)
@@ -171,6 +173,16 @@ def interruptions(report: JobReport, signal_s: int, max_timeouts: int) -> Iterat
         for number in SIGNALS:
             signal.signal(number, interruption.handle)
     yield interruption
+
+
+def _settled_info(job: str) -> cluster.JobInfo | None:
+    """What SLURM says of a job once it is done with sending it a signal."""
+    for _ in range(50):
+        info = cluster.jobs([job]).get(job)
+        if info is None or info.state != "SIGNALING":
+            break
+        time.sleep(0.2)
+    return info
 
 
 def job_id() -> str:

@@ -58,18 +58,18 @@ def test_a_preempted_job_saves_is_requeued_and_ends_in_the_same_weights_and_the_
 
 def test_a_job_that_meets_its_time_limit_is_requeued_and_ends_in_the_same_weights(workplace):
     settings = ("trainer.max_epochs=200",)
-    (record,) = workplace.submit(*TRAINING, *settings, "launcher.timeout_min=2", "launcher.signal_s=80")
+    (record,) = workplace.submit(*TRAINING, *settings, "launcher.timeout_min=2", "launcher.signal_s=60")
     until(lambda: record.report.state == "requeued", what="time limit")
     assert "its time limit (SIGUSR2)" in record.report.error and 0 < epochs(record.run_dir) < 200
-    until(lambda: record.report.state == "finished", seconds=240, what="further starts")
+    until(lambda: record.report.state == "finished", seconds=400, what="further starts")
     assert record.report.timeouts >= 1 and len(record.report.starts) == record.report.timeouts + 1
     assert accounted(record.job) == {record.job: ("COMPLETED", "0:0")}
     assert_as_undisturbed(workplace, record.run_dir, *settings)
 
 
 def test_a_job_that_meets_its_time_limit_too_often_has_failed(workplace):
-    settings = ("trainer.max_epochs=100000", "launcher.timeout_min=1", "launcher.signal_s=50", "launcher.max_timeouts=0")
-    (record,) = workplace.submit(*TRAINING, *settings)
+    limit = ("launcher.timeout_min=1", "launcher.signal_s=20", "launcher.max_timeouts=0")
+    (record,) = workplace.submit(*TRAINING, "trainer.max_epochs=100000", *limit)
     until(lambda: record.report.state == "failed", what="time limit")
     assert "launcher.max_timeouts" in record.report.error
     assert accounted(record.job)[record.job][0] == "FAILED"

@@ -38,14 +38,14 @@ def epochs(run_dir):
 
 
 def test_a_preempted_job_saves_is_requeued_and_ends_in_the_same_weights_and_the_same_wandb_run(workplace):
-    settings = ("trainer.max_epochs=60", "logger=wandb")
+    settings = ("trainer.max_epochs=200", "logger=wandb")
     (record,) = workplace.submit(*TRAINING, *settings, "launcher.partition=scavenge")
     until(lambda: epochs(record.run_dir) >= 3, what="three epochs")
     # A job of a partition with priority takes both nodes for itself; the other one gets SIGTERM and ten seconds.
     urgent = ["sbatch", "-p", "urgent", "-N", "2", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 3"]
     subprocess.run(urgent, check=True, cwd=workplace.folder)
     until(lambda: record.report.state == "requeued", what="requeue")
-    assert "preemption (SIGTERM)" in record.report.error and epochs(record.run_dir) < 60
+    assert "preemption (SIGTERM)" in record.report.error and epochs(record.run_dir) < 200
     (standing,) = standings([record])
     assert standing.state == "waiting" and "start 2; Interrupted by preemption" in standing.note
     until(lambda: record.report.state == "finished", seconds=120, what="second start")
@@ -56,12 +56,13 @@ def test_a_preempted_job_saves_is_requeued_and_ends_in_the_same_weights_and_the_
     assert_as_undisturbed(workplace, record.run_dir, *settings)
 
 
+@pytest.mark.timeout(1200)  # SLURM's shortest limit is a minute, and it looks at limits every half
 def test_a_job_that_meets_its_time_limit_is_requeued_and_ends_in_the_same_weights(workplace):
-    settings = ("trainer.max_epochs=200",)
-    (record,) = workplace.submit(*TRAINING, *settings, "launcher.timeout_min=2", "launcher.signal_s=60")
+    settings = ("trainer.max_epochs=700",)
+    (record,) = workplace.submit(*TRAINING, *settings, "launcher.timeout_min=1", "launcher.signal_s=10")
     until(lambda: record.report.state == "requeued", what="time limit")
-    assert "its time limit (SIGUSR2)" in record.report.error and 0 < epochs(record.run_dir) < 200
-    until(lambda: record.report.state == "finished", seconds=400, what="further starts")
+    assert "its time limit (SIGUSR2)" in record.report.error and 0 < epochs(record.run_dir) < 700
+    until(lambda: record.report.state == "finished", seconds=600, what="further starts")
     assert record.report.timeouts >= 1 and len(record.report.starts) == record.report.timeouts + 1
     assert accounted(record.job) == {record.job: ("COMPLETED", "0:0")}
     assert_as_undisturbed(workplace, record.run_dir, *settings)

@@ -2,14 +2,14 @@
 #
 #   CLUSTER_ROOT     $TMPDIR/sign-recog-slurm   configuration, state, logs and sockets; at most 50 characters
 #   CLUSTER_NODES    2       nodes, named node1, node2, ...
-#   CLUSTER_CPUS     4       CPUs a node claims; may be more than there are
-#   CLUSTER_MEM_MB   64000   memory a node claims
+#   CLUSTER_CPUS     16      CPUs a node claims; may be more than there are
+#   CLUSTER_MEM_MB   130000  memory a node claims
 #   CLUSTER_GPUS     2       GPUs a node declares; they are null devices
 #   CLUSTER_PORT     46900   the first of 3 + CLUSTER_NODES ports on 127.0.0.1
 ROOT=${CLUSTER_ROOT:-${TMPDIR:-/tmp}/sign-recog-slurm}
 NODES=${CLUSTER_NODES:-2}
-CPUS=${CLUSTER_CPUS:-4}
-MEM_MB=${CLUSTER_MEM_MB:-64000}
+CPUS=${CLUSTER_CPUS:-16}
+MEM_MB=${CLUSTER_MEM_MB:-130000}
 GPUS=${CLUSTER_GPUS:-2}
 PORT=${CLUSTER_PORT:-46900}
 export SLURM_CONF=$ROOT/etc/slurm.conf PATH=$PATH:/usr/sbin:/sbin

@@ -17,7 +17,8 @@ from sign_recog.storage import atomic
 
 logger = logging.getLogger(__name__)
 
-ONLOOKERS = ("report", "predict", "export", "clean")  # stages that use a run without being part of it: its status stays
+# Stages that use a run without being part of it: its status stays.
+ONLOOKERS = ("report", "predict", "export", "clean", "status")
 
 
 def run(config: Config) -> StageResult:

@@ -27,6 +27,7 @@ from sign_recog.config.identity import changed_settings
 from sign_recog.errors import ConfigError, SignRecogError, Stopped
 from sign_recog.launch import cluster
 from sign_recog.launch.records import JobReport, stamp
+from sign_recog.storage import atomic, meeting
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +51,21 @@ class SubmittedJob:
 
     def __call__(self) -> float | None:
         """Run, unless it has finished before; an error ends the process, so that SLURM calls the job failed."""
-        if int(os.environ.get("SLURM_PROCID", 0)) > 0:
-            raise RuntimeError("a job has one task")
+        place = self.folder / f"job{self.index}_start{os.environ.get('SLURM_RESTART_COUNT', 0)}"
+        os.environ[meeting.NODES] = os.environ.get("SLURM_JOB_NUM_NODES", "1")
+        os.environ[meeting.MEETING] = str(place)
+        node = int(os.environ.get("SLURM_NODEID", "0"))
+        if node > 0:
+            _help(place, node)
+            return None
+        try:
+            return self._lead(place)
+        finally:
+            if meeting.num_nodes() > 1:
+                atomic.write_text(place / "over", "")
+
+    def _lead(self, place: Path) -> float | None:
+        """What the first node does: everything but the other nodes' shares of a training."""
         report = JobReport.read(self.folder, self.index)
         if report.state == "finished":
             print("This job has finished before; nothing to do.", flush=True)
@@ -65,9 +79,11 @@ class SubmittedJob:
                 objective = self._run()
             except BaseException as error:
                 kind = "" if isinstance(error, SignRecogError) else f"{type(error).__name__}: "
-                interruption.settle()  # SIGTERM may have reached the training alone
+                elsewhere = _failure_elsewhere(place, wait=not isinstance(error, Stopped | SystemExit))
+                if not elsewhere:
+                    interruption.settle(told=isinstance(error, Stopped | SystemExit))
                 state = interruption.state or "failed"
-                why = interruption.why or f"{kind}{error}"
+                why = interruption.why or elsewhere or f"{kind}{error}"
                 report.write(self.folder, self.index, state=state, error=why.strip())
                 if state == "requeued":
                     sys.exit(0)
@@ -133,8 +149,14 @@ class Interruption:
         self.settle()
         raise Stopped(self.why)
 
-    def settle(self) -> None:
-        """Requeue if a signal has come, and the job runs on as far as SLURM is concerned."""
+    def settle(self, *, told: bool = False) -> None:
+        """Requeue if a signal has come, and the job runs on as far as SLURM is concerned.
+
+        Args:
+            told: The work says that it was stopped; while it trains, SIGTERM reaches it first.
+        """
+        if told and self._received is None:
+            self._received = signal.SIGTERM
         if self._received is None or self.state is not None:
             return
         name = signal.Signals(self._received).name
@@ -173,6 +195,31 @@ def interruptions(report: JobReport, signal_s: int, max_timeouts: int) -> Iterat
         for number in SIGNALS:
             signal.signal(number, interruption.handle)
     yield interruption
+
+
+def _help(place: Path, node: int) -> None:
+    """What every other node does: its share of each training that the first one calls to. The first one decides."""
+    from sign_recog.training.processes import take_part
+
+    for received in SIGNALS:
+        signal.signal(received, signal.SIG_IGN)
+    number = 0
+    try:
+        while (invitation := meeting.await_invitation(place, number)) is not None:
+            take_part(invitation, node)
+            number += 1
+    except Exception as error:
+        atomic.write_text(place / f"failed{node}", f"On node {node + 1}: {type(error).__name__}: {error}")
+        raise
+
+
+def _failure_elsewhere(place: Path, *, wait: bool) -> str:
+    """Why another node has failed, if one has: what fails there makes the first one fail too, with less to say."""
+    for _ in range(10 if wait and meeting.num_nodes() > 1 else 1):
+        for path in sorted(place.glob("failed*")):
+            return path.read_text(encoding="utf-8")
+        time.sleep(0.5 if wait and meeting.num_nodes() > 1 else 0)
+    return ""
 
 
 def _settled_info(job: str) -> cluster.JobInfo | None:

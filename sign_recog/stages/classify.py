@@ -20,6 +20,7 @@ from sign_recog.stages.run_folder import extractor_name, plain, prepared, read_e
 from sign_recog.storage import checkpoint
 from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.manifest import Clip
+from sign_recog.storage.meeting import num_nodes
 from sign_recog.storage.run_record import read_record
 from sign_recog.training.budget import Budget
 from sign_recog.training.class_frequency import class_counts, set_bias_prior
@@ -110,7 +111,12 @@ def _train(
     work = partial(_train_share, config, corpus, clips, vocabulary, resume)
     try:
         size = num_devices(config.trainer)
-        return [work()] if size == 1 else run_in_processes(work, size, cuda=on_cuda(config.trainer))
+        if size * num_nodes() > config.trainer.batch_size:
+            raise ConfigError(
+                f"{num_nodes()} nodes with {size} devices each share every batch, and trainer.batch_size="
+                f"{config.trainer.batch_size} clips are too few for them. Use larger batches, or fewer devices."
+            )
+        return [work()] if size * num_nodes() == 1 else run_in_processes(work, size, cuda=on_cuda(config.trainer))
     except SystemExit as error:  # the answer to Ctrl-C and to SIGTERM, Lightning's too
         last = run_dir(config) / "checkpoints" / "last.ckpt"
         kept = f"{last} holds epoch {checkpoint.read_checkpoint(last).epoch}" if last.exists() else "No epoch was over"

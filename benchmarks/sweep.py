@@ -2,9 +2,9 @@
 
     launchers/slurm/up.sh && python benchmarks/sweep.py
 
-A job's command does nothing but start, so what is measured is all overhead. Directly: `run.py run=status` on an empty
-sweep's neighbour. In the array: from submission to the launcher's return, with as many jobs as run at once, less what
-SLURM itself takes for an array of `true` of the same size. Both in turn, median of several.
+The command, run=prepare of a corpus that is prepared, does next to nothing, so that the overhead is not lost in it. The
+array has as many jobs as run at once, and is measured from the command to its end, table included; what SLURM itself
+takes is an array of `true` of the same size. In turn, median of several; nothing is divided by the number of jobs.
 """
 
 import os
@@ -43,7 +43,7 @@ def main() -> int:
         folder = Path(name)
         program = [sys.executable, str(ROOT / "run.py")]
         corpus = ["data.corpus.num_glosses=2", "data.corpus.num_signers={train: 1, val: 1, test: 1}"]
-        corpus += ["data.corpus.image_size=64", "run=prepare"]
+        corpus += ["data.corpus.image_size=128", "run=prepare"]
         seconds([*program, *corpus], folder)  # what it makes is there already when it is measured
         direct, array, bare = [], [], []
         for _ in range(RUNS):
@@ -56,7 +56,7 @@ def main() -> int:
             for record in (folder / "outputs").rglob(".slurm"):
                 record.rename(folder / f"old{time.time_ns()}")
     one, many, slurm = (statistics.median(times) for times in (direct, array, bare))
-    overhead = (many - slurm - one) / JOBS
+    overhead = many - slurm - one
     print(
         f"directly {one:.2f} s; array of {JOBS} {many:.2f} s, of which SLURM's own {slurm:.2f} s (array of `true`); "
         f"median of {RUNS}"

@@ -7,16 +7,20 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
 PIP = .venv/bin/python -m pip install --disable-pip-version-check -q
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test test-slurm check bench clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 demo: .venv/installed  ## set up, then the main job on the built-in signers: video to report
 	.venv/bin/python run.py
 
 test: .venv/installed-test  ## set up, then every test that needs no GPU
 	.venv/bin/python -m pytest -m "not gpu"
+
+test-slurm: .venv/installed-test  ## start a SLURM on this machine (Debian, as root), run the tests that need one, end it
+	launchers/slurm/up.sh
+	@status=0; REQUIRE_SLURM=1 .venv/bin/python -m pytest tests/slurm || status=$$?; launchers/slurm/down.sh; exit $$status
 
 check: .venv/installed-dev  ## formatting, linting, types, quick tests
 	.venv/bin/ruff format --check .

@@ -60,3 +60,18 @@ def register_resolver() -> None:
 def _settings_id(*, _root_: DictConfig) -> str:
     plain = {section: OmegaConf.to_container(_root_[section], resolve=True) for section in SECTIONS}
     return settings_id(plain)
+
+
+def changed_settings(now: dict[str, Any], before: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """(key, value before, value now) of every setting in which two plain configurations are not the same run."""
+    parts = ({**settings_of(c), "seed": c.get("seed"), "order of steps": orders_of(c)} for c in (now, before))
+    new, old = map(_flat, parts)
+    return [
+        (k, old.get(k, "null"), new.get(k, "null")) for k in sorted(new.keys() | old.keys()) if new.get(k) != old.get(k)
+    ]
+
+
+def _flat(node: Any, prefix: str = "") -> dict[str, str]:
+    if isinstance(node, dict) and node:
+        return {k: v for name, value in node.items() for k, v in _flat(value, f"{prefix}{name}.").items()}
+    return {prefix.rstrip("."): json.dumps(node)}

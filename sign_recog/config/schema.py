@@ -10,19 +10,12 @@ from typing import Any
 from omegaconf import MISSING
 
 from sign_recog.config.evaluation import EvaluationConfig
+from sign_recog.config.launcher import LauncherConfig
 from sign_recog.config.loss import LossConfig
 from sign_recog.config.optim import OptimConfig
 from sign_recog.config.split import SplitConfig
 from sign_recog.config.trainer import TrainerConfig
 from sign_recog.config.transfer import TransferConfig
-
-
-class Cluster(str, Enum):
-    """Where a command's jobs run. A str, so that it can key an interpolation."""
-
-    local = "local"
-    local_parallel = "local_parallel"
-    slurm = "slurm"
 
 
 class Crop(str, Enum):
@@ -71,22 +64,6 @@ class DataConfig:
         if self.min_frames < 1:
             found.append(f"data.min_frames={self.min_frames} must be at least 1.")
         return found
-
-
-@dataclass
-class LauncherConfig:
-    """Resources of one job, and where jobs run."""
-
-    cluster: Cluster = MISSING
-    gpus_per_node: int = MISSING
-    cpus_per_task: int = MISSING
-    mem_gb: int = MISSING
-    timeout_min: int = MISSING
-    partition: str | None = MISSING
-    mode: Any = MISSING
-    local: Any = MISSING
-    local_parallel: Any = MISSING
-    slurm: Any = MISSING
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """Train a recogniser of isolated signs: learn from train, select on val, never look at test."""
 
-import json
 import logging
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from sign_recog.stages.run_folder import extractor_name, plain, prepared, read_e
 from sign_recog.storage import checkpoint
 from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.manifest import Clip
+from sign_recog.storage.meeting import num_nodes
 from sign_recog.storage.run_record import read_record
 from sign_recog.training.budget import Budget
 from sign_recog.training.class_frequency import class_counts, set_bias_prior
@@ -108,11 +108,16 @@ def _train(
     """Train here, or in a process for each device; return the most memory each process has used."""
     check_accelerator(config.trainer)
     size = num_devices(config.trainer)
-    if size > 1:
+    if size * num_nodes() > 1:
         _refuse_shared_labels(config, clips)
     work = partial(_train_share, config, corpus, clips, vocabulary, resume)
     try:
-        return [work()] if size == 1 else run_in_processes(work, size, cuda=on_cuda(config.trainer))
+        if size * num_nodes() > config.trainer.batch_size:
+            raise ConfigError(
+                f"{num_nodes()} nodes with {size} devices each share every batch, and trainer.batch_size="
+                f"{config.trainer.batch_size} clips are too few for them. Use larger batches, or fewer devices."
+            )
+        return [work()] if size * num_nodes() == 1 else run_in_processes(work, size, cuda=on_cuda(config.trainer))
     except SystemExit as error:  # the answer to Ctrl-C and to SIGTERM, Lightning's too
         last = run_dir(config) / "checkpoints" / "last.ckpt"
         kept = f"{last} holds epoch {checkpoint.read_checkpoint(last).epoch}" if last.exists() else "No epoch was over"
@@ -278,21 +283,11 @@ def _refuse_unmeasured(config: Config, val: list[Clip]) -> None:
 
 def _refuse_changed_settings(config: Config, stored: dict[str, Any], folder: Path) -> None:
     """A folder given by hand may hold a training with other settings; naming them beats mixing them."""
-    now, before = (_flat({**identity.settings_of(c), "seed": c["seed"]}) for c in (plain(config), stored))
-    changed = [
-        f"{key}: {before.get(key)} then, {now.get(key)} now"
-        for key in sorted(now.keys() | before.keys())
-        if now.get(key) != before.get(key)
-    ]
+    differing = identity.changed_settings(plain(config), stored)
+    changed = [f"{key}: {before} then, {now} now" for key, before, now in differing]
     if changed:
         listed = "\n  - ".join(changed)
         raise ConfigError(
             f"{folder} holds a training with other settings:\n  - {listed}\n"
             "Use another paths.run_dir, or give the settings of then."
         )
-
-
-def _flat(node: Any, prefix: str = "") -> dict[str, str]:
-    if isinstance(node, dict) and node:
-        return {k: v for name, value in node.items() for k, v in _flat(value, f"{prefix}{name}.").items()}
-    return {prefix.rstrip("."): json.dumps(node)}

@@ -20,7 +20,8 @@ from sign_recog.storage.lock import locked
 logger = logging.getLogger(__name__)
 
 TRAINING = ("classify", "pipeline")  # stages that may not be twice at work in one run folder
-ONLOOKERS = ("report", "predict", "export", "clean")  # stages that use a run without being part of it: its status stays
+# Stages that use a run without being part of it: its status stays.
+ONLOOKERS = ("report", "predict", "export", "clean", "status")
 
 
 def run(config: Config) -> StageResult:

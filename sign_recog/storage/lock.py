@@ -1,6 +1,8 @@
 """One process at a time in a folder; the system gives the lock back when its owner ends, however it ends."""
 
+import errno
 import fcntl
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -8,6 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sign_recog.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what some cluster file systems answer
 
 
 @contextmanager
@@ -28,6 +34,10 @@ def locked(folder: Path) -> Iterator[None]:
                 f"{folder}: {file.read().strip() or 'another process'} is at work in this folder. Wait until it has "
                 "ended, or stop it; the same command then goes on from its last checkpoint."
             ) from error
+        except OSError as error:
+            if error.errno not in WITHOUT_LOCKS:
+                raise
+            logger.warning("%s: this file system has no locks, so nothing keeps two trainings apart here.", folder)
         file.seek(0)
         file.truncate()
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")

@@ -20,6 +20,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ import torch
 import torch.distributed as dist
 
 from sign_recog.errors import SignRecogError
+from sign_recog.storage import meeting
 
 T = TypeVar("T")
 
@@ -76,42 +78,74 @@ def rank_zero_first() -> Iterator[None]:
 
 
 def run_in_processes(work: Callable[[], T], size: int, *, cuda: bool) -> list[T]:
-    """Call ``work`` in ``size`` new processes that form a group, and return what each gave.
+    """Call ``work`` in ``size`` new processes of each machine, which form a group; return what each of this one's gave.
 
     Rank 0's log goes on in this process's; the other ranks are silent. When one fails, all are ended.
 
     Args:
         work: Is pickled, and so is what it returns.
-        cuda: Whether each process has the GPU of its rank's number, and the group uses NCCL; else Gloo.
+        cuda: Whether each process has the GPU of its number on its machine, and the group uses NCCL; else Gloo.
 
     Raises:
         SignRecogError: What a process raised, or that one has died.
         SystemExit: After Ctrl-C or SIGTERM, when all have ended.
     """
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    members: list[_Member] = []
+    pickled = pickle.dumps(work)
+    if meeting.num_nodes() > 1:
+        store.set("work", pickled)  # type: ignore[arg-type]  # takes bytes too
+        meeting.invite(store.port, size, cuda)
     with _sigterm_exits():
         try:
-            for rank in range(size):
-                members.append(_Member(rank, size, cuda, store.port, pickle.dumps(work)))
-            return _results(members)
+            return _run_group(_Group("127.0.0.1", store.port, 0, size, meeting.num_nodes(), cuda), pickled)
         except KeyboardInterrupt as error:
             raise SystemExit(128 + signal.SIGINT) from error
-        finally:
-            for member in members:
-                member.stop()
+
+
+def take_part(invitation: meeting.Invitation, node: int) -> None:
+    """What machine ``node``, counted from 0, does in a training that the first one has called to."""
+    store = dist.TCPStore(invitation.host, invitation.port, is_master=False)
+    size, num_nodes = invitation.size, meeting.num_nodes()
+    _run_group(_Group(invitation.host, invitation.port, node, size, num_nodes, invitation.cuda), store.get("work"))
+
+
+@dataclass(frozen=True)
+class _Group:
+    """All processes of a training, and which are this machine's."""
+
+    host: str
+    port: int
+    node: int
+    local_size: int
+    num_nodes: int
+    cuda: bool
+
+    @property
+    def size(self) -> int:
+        return self.local_size * self.num_nodes
+
+
+def _run_group(group: _Group, work: bytes) -> list[Any]:
+    members: list[_Member] = []
+    try:
+        for local_rank in range(group.local_size):
+            members.append(_Member(group, local_rank, work))
+        return _results(members)
+    finally:
+        for member in members:
+            member.stop()
 
 
 class _Member:
     """A process as its parent sees it; ``outcome`` is None until it has sent one or died."""
 
-    def __init__(self, rank: int, size: int, cuda: bool, port: int, work: bytes):
+    def __init__(self, group: _Group, local_rank: int, work: bytes):
         context = multiprocessing.get_context("spawn")  # neither CUDA nor native threads survive a fork
-        self.name = f"Training process {rank + 1} of {size}"
+        self.name = f"Training process {group.node * group.local_size + local_rank + 1} of {group.size}"
         self.connection, far_end = context.Pipe()
         here = (logging.getLogger().level, multiprocessing.get_start_method())
-        self.process = context.Process(target=_live, args=(rank, size, cuda, port, work, far_end, here))
-        with _quiet_torch():
+        self.process = context.Process(target=_live, args=(group, local_rank, work, far_end, here))
+        with _quiet_torch(), _signals_blocked():
             self.process.start()
         far_end.close()  # so that reading fails when the process, the only holder, is gone
         self.outcome: tuple[str, Any] | None = None
@@ -191,22 +225,32 @@ def _sigterm_exits() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _live(
-    rank: int, size: int, cuda: bool, port: int, work: bytes, connection: Connection, parents: tuple[int, str]
-) -> None:
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Processes started here never get what a cluster sends to all of a job's; the parent alone decides."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR2})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _live(group: _Group, local_rank: int, work: bytes, connection: Connection, parents: tuple[int, str]) -> None:
     """A process's life: join the group, do the work, say how it went."""
     # Both signals reach the whole group of processes; the parent alone decides. Lightning's own handler of SIGTERM
     # talks to the other processes amid whatever they are saying, so the signal is kept from it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR2})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     level, start_method = parents
     multiprocessing.set_start_method(start_method, force=True)  # a spawned process would spawn its loader processes
+    rank = group.node * group.local_size + local_rank
     _speak(rank, connection, level)
     # Lightning reads these when it is imported, and takes them for those of a process that was started for it.
-    os.environ |= {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}", "NODE_RANK": "0", "WORLD_SIZE": f"{size}"}
+    names = {"RANK": rank, "LOCAL_RANK": local_rank, "NODE_RANK": group.node, "WORLD_SIZE": group.size}
+    os.environ |= {name: f"{value}" for name, value in names.items()}
     try:
-        _join(rank, size, cuda, port)
+        _join(group, rank, local_rank)
         outcome: tuple[str, Any] = ("done", pickle.loads(work)())
         dist.barrier()  # rank 0 may still be writing what the others' end would cut short
         dist.destroy_process_group()
@@ -224,16 +268,16 @@ def _send(connection: Connection, kind: str, content: Any) -> None:
     connection.send_bytes(pickle.dumps((kind, content, time.time())))
 
 
-def _join(rank: int, size: int, cuda: bool, port: int) -> None:
+def _join(group: _Group, rank: int, local_rank: int) -> None:
     global _store
-    store = dist.TCPStore("127.0.0.1", port, is_master=False)
+    store = dist.TCPStore(group.host, group.port, is_master=False)
     _store = dist.PrefixStore("sign_recog", store)
     device: dict[str, Any] = {}
-    if cuda:
-        torch.cuda.set_device(rank)
-        device["device_id"] = torch.device("cuda", rank)
-    backend = "nccl" if cuda else "gloo"
-    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_LONG, **device)
+    if group.cuda:
+        torch.cuda.set_device(local_rank)
+        device["device_id"] = torch.device("cuda", local_rank)
+    backend = "nccl" if group.cuda else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=group.size, timeout=_LONG, **device)
 
 
 def _end_with_parent() -> None:

@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import Logger
 from torch.utils.data import DataLoader
 
 from sign_recog.config.trainer import EarlyStoppingConfig, TrainerConfig
-from sign_recog.storage import checkpoint
+from sign_recog.storage import checkpoint, meeting
 from sign_recog.training.budget import Budget, BudgetedTrainer, StopAtBudget, sampler_of
 from sign_recog.training.callbacks import MetricsCsv, Progress
 from sign_recog.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
@@ -63,7 +63,8 @@ def build_trainer(
     return BudgetedTrainer(
         budget,
         accelerator=settings.accelerator,
-        devices=size,
+        devices=size // meeting.num_nodes(),
+        num_nodes=meeting.num_nodes(),
         **shared,
         precision=usable_precision(settings),
         accumulate_grad_batches=settings.accumulate,

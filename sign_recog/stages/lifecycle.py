@@ -15,7 +15,7 @@ from sign_recog.stages import StageResult
 from sign_recog.stages.earlier import settle
 from sign_recog.stages.run_folder import run_dir
 from sign_recog.storage import atomic
-from sign_recog.storage.lock import locked
+from sign_recog.storage.lock import FolderInUse, locked
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +53,10 @@ def run(config: Config) -> StageResult:
         with locked(run_dir(config)) if name in TRAINING else nullcontext():
             write_status()
             result = _run_stage(config)
+    except FolderInUse as error:
+        logger.error("%s", error)  # the status is the other process's
+        raise
     except BaseException as error:
-        if isinstance(error, DataError) and isinstance(error.__cause__, BlockingIOError):
-            logger.error("%s", error)  # the status is the other process's
-            raise
         kind = "" if isinstance(error, SignRecogError) else f"{type(error).__name__}: "
         logger.error("%s%s", kind, error)
         write_status(

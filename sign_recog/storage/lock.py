@@ -16,21 +16,26 @@ logger = logging.getLogger(__name__)
 WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what some cluster file systems answer
 
 
+class FolderInUse(DataError):
+    """Another process is at work in the folder."""
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold ``folder`` for this process, by ``.lock`` in it, which names the owner.
 
     Raises:
-        DataError: If another process holds it.
+        FolderInUse: If another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ".lock"
     with path.open("a+", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            # A lock of lockf is the process's own: loader processes that outlive a killed training do not hold it.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
             file.seek(0)
-            raise DataError(
+            raise FolderInUse(
                 f"{folder}: {file.read().strip() or 'another process'} is at work in this folder. Wait until it has "
                 "ended, or stop it; the same command then goes on from its last checkpoint."
             ) from error

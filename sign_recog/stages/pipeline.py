@@ -9,6 +9,7 @@ from sign_recog.config import Config
 from sign_recog.console import print_summary
 from sign_recog.stages import StageResult
 from sign_recog.stages.build import build
+from sign_recog.stages.run_folder import run_dir
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,12 @@ def run(config: Config) -> StageResult:
 
 
 def _try_network(config: Config) -> None:
-    """Build a network over frames once: weights that do not fit should not be known only after hours of encoding."""
-    if "classify" in config.run.stages and config.modality.extraction is None:
+    """Build a network over frames once: weights that do not fit should not be known only after hours of encoding.
+
+    A training that has begun has passed this, and one that is over needs its weights no more.
+    """
+    begun = any((run_dir(config) / "checkpoints").glob("*.ckpt"))
+    if "classify" in config.run.stages and config.modality.extraction is None and not begun:
         build(config.model, input_dim=3, num_glosses=2, num_categories=0, num_languages=1)
 
 

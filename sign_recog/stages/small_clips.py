@@ -155,6 +155,7 @@ def _sort_out(small: SmallClips, clips: Iterable[Clip], results: Iterable[Made],
         reasons = [f"{one.clip.clip_id}: {one.detail}" for one in small.left_out]
         raise DataError(listing(f"None of {len(reasons)} clips can be decoded.", reasons))
     if small.left_out:
+        small.counts["small clips made"] -= len(small.left_out)
         small.counts["small clips not made"] = len(small.left_out)
     if crop is not None and whole:
         what = "no usable box" if crop is Crop.annotation else "no pose that is detected"

@@ -8,6 +8,8 @@ import pytest
 from conftest import load_config
 
 from sign_recog import stages
+from sign_recog.errors import CheckpointError, DataError
+from sign_recog.stages import pipeline
 from sign_recog.storage.sequences import read_keypoints
 
 SMALL = (
@@ -51,3 +53,17 @@ def test_an_unknown_step_is_refused():
 
     with pytest.raises(ConfigError, match=r"run.steps names 'train'"):
         load_config("run=pipeline", "run.steps=[prepare,train]")
+
+
+def test_weights_that_are_missing_are_said_before_any_other_work_unless_training_has_begun(tmp_path):
+    config = load_config(
+        "data=manifest", "data.source=nowhere", "modality=rgb", "model=s3d",
+        "model.weights=gone.pth",
+        f"paths.run_dir={tmp_path}",
+    )  # fmt: skip
+    with pytest.raises(CheckpointError, match=r"gone\.pth: no such file of weights"):
+        pipeline.run(config)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    with pytest.raises(DataError, match="nowhere"):
+        pipeline.run(config)

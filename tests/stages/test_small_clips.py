@@ -295,6 +295,7 @@ def test_a_damaged_middle_is_noticed_and_listed(tmp_path, video):
     small = make(tmp_path, [clip(), clip("b")])
     (lost,) = small.left_out
     assert (lost.clip.clip_id, lost.reason) == ("b", "damaged video") and "b.mp4" in lost.detail
+    assert small.counts == {"small clips made": 1, "small clips there before": 0, "small clips not made": 1}
     assert set(small.sources) == {"a"} and sorted(p.name for p in small.folder.glob("*.mp4")) == [small.files["a"]]
     with pytest.raises(DataError, match=r"None of 1 clips can be decoded(.|\n)*b.mp4"):
         make(tmp_path, [clip("b")])

@@ -15,8 +15,12 @@ _DEFAULT = re.compile(r"^  (?:- (?P<group>\w+): (?P<option>\S+)|# (?P<extra>[\w/
 def checked_arguments(arguments: list[str]) -> list[str]:
     """Return ``arguments`` as Hydra takes them, after checking the whole command.
 
-    ``--help`` and a wrong command end the program here, before anything heavy is imported.
+    ``--help``, a wrong command and ``queue`` end the program here, before anything heavy is imported.
     """
+    if arguments[:1] == ["queue"]:
+        from sign_recog.queue.main import main as queue
+
+        sys.exit(queue(arguments[1:]))
     if {"--help", "-h"} & set(arguments):
         print(help_text())
         sys.exit(0)
@@ -108,5 +112,6 @@ def help_text() -> str:
         "  --cfg job      print the composed configuration and stop",
         "  --multirun     run every combination of comma-separated values",
         "  --hydra-help   Hydra's own flags",
+        "  queue          a queue of runs for this machine: python run.py queue --help",
     ]
     return "\n".join(lines)

@@ -42,7 +42,7 @@ def main() -> int:
     settings = {"target_fps": arguments.target_fps, "batch_size": arguments.batch_size, "device": arguments.device}
     extractor = InceptionV3Extractor(**settings, precision=32, weights=None)
     began = time.monotonic()
-    list(extractor.sequences([Job("warm", clips[0], 0.0, 0.2)], num_threads=1))
+    list(extractor.sequences([Job("warm", clips[0], 0.0, 0.2)], num_workers=0))
     print(f"loading the network and its first frames: {time.monotonic() - began:.1f} s on {extractor.torch_device()}")
     network = plain_network(extractor)
     ratios, differences = [], []
@@ -52,7 +52,7 @@ def main() -> int:
             plain_dir, ours_dir = Path(folder) / f"plain{number}", Path(folder) / f"ours{number}"
             frames, plain_s = plain_loop(network, clips, plain_dir, extractor)
             jobs = [Job(clip.stem, clip) for clip in clips]
-            done = extract_all(jobs, extractor, ours_dir, num_threads=None, failed_name="failed.tsv")
+            done = extract_all(jobs, extractor, ours_dir, num_workers=None)
             if done.failed or done.num_frames != frames:
                 raise SystemExit(f"{done.num_frames} of {frames} frames were extracted; failed: {done.failed}")
             ratios.append(plain_s / done.seconds)
@@ -93,12 +93,12 @@ def plain_loop(
     """Frames and seconds."""
     from PIL import Image
 
-    size, device, num_frames = extractor.image_size, extractor.torch_device(), 0
+    size, device, num_frames = extractor.reading.image_size, extractor.torch_device(), 0
     torch.backends.cudnn.conv.fp32_precision = "ieee"  # as ours
     began = time.monotonic()
     for clip in clips:
         batch, rows, times = [], [], []
-        frames = list(read_frames(clip, end_s=most_s, target_fps=extractor.target_fps))
+        frames = list(read_frames(clip, end_s=most_s, target_fps=extractor.reading.target_fps))
         for number, (image, timestamp_ms) in enumerate(frames, start=1):
             squashed = np.array(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
             batch.append(torch.from_numpy(squashed).permute(2, 0, 1).float() / 127.5 - 1)

@@ -14,7 +14,7 @@ OWN_SOURCE = ("data=synthetic", "data=combined", "data=fsl105_folders")
 NEEDED = {
     "run=predict": ["run.input=x.mp4"],
     "run=convert": ["run.format=fslr", "run.output_dir=x"],
-    "extractor=inception_v3": ["modality=features"],
+    **{o: ["modality=features"] for o in OPTIONS if o.startswith("extractor=") and "mediapipe" not in o},
     "transfer=extend": ["transfer.checkpoint=x"],
     "modality=rgb": ["model=vtn"],
     **{o: ["modality=rgb", "model=vtn"] for o in OPTIONS if o.startswith("augment=rgb")},

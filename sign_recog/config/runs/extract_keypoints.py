@@ -1,20 +1,28 @@
 """Settings of ``run=extract_keypoints``."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from omegaconf import MISSING
 
 from sign_recog.config.runs.base import RunConfig
 
 
+class Retry(str, Enum):
+    """Which clips alone are tried."""
+
+    failed = "failed"  # those in failed.tsv
+
+
 @dataclass
 class ExtractKeypointsRun(RunConfig):
-    """Video -> keypoints. ``shard`` of ``num_shards`` does every num_shards-th clip."""
+    """Video -> keypoints. ``shard`` of ``num_shards`` does its part of the clips, by their duration."""
 
     num_workers: int | None = MISSING  # processes; 0 = none, null = one a core
     max_failed_share: float = MISSING  # of clips; above it the stage ends with an error
     shard: int = MISSING
     num_shards: int = MISSING
+    retry: Retry | None = MISSING  # null = every clip that is not finished
 
     def problems(self) -> list[str]:
         found = []

@@ -43,7 +43,11 @@ def extract_all(
                     yield job, outcome_of(result)
                     continue
                 result.meta["clip_id"] = job.clip_id
-                write_features(job.output(out_dir), result)
-                yield job, Outcome(num_frames=result.meta["num_clip_frames"])
+                outcome = Outcome(num_frames=result.meta["num_clip_frames"])
+                try:
+                    write_features(job.output(out_dir), result)
+                except OSError as error:  # such as a temporary file that whoever took the clip over has removed
+                    outcome = outcome_of(error, out_dir)
+                yield job, outcome
 
     return run_jobs(jobs, extractor.description(), out_dir, read_features, work, only_failed=only_failed)

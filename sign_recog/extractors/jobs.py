@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sign_recog.errors import DataError, SignRecogError
+from sign_recog.errors import DataError, SignRecogError, Stopped
 from sign_recog.extractors.shards import Job
 from sign_recog.extractors.shared import Sequence, SharedFolder
 from sign_recog.storage.fingerprint import fingerprint
@@ -112,6 +112,7 @@ def run_jobs(
     Raises:
         DataError: If ``out_dir`` holds files of other extractor settings.
         SignRecogError: If an outcome is fatal, or the disk is full.
+        Stopped: On Ctrl-C.
     """
     from tqdm import tqdm
 
@@ -131,6 +132,11 @@ def run_jobs(
         if (full := _disk_full(error, out_dir)) is not None:
             raise full from error
         raise
+    except KeyboardInterrupt:
+        kept = done.finished + done.skipped + done.by_others
+        raise Stopped(
+            f"Extraction was stopped. {out_dir} holds {kept} of {len(jobs)} clips; the same command goes on from there."
+        ) from None
     done.seconds = time.monotonic() - started
     return done
 
@@ -149,9 +155,10 @@ def _one_round(
             if outcome.error is None:
                 folder.finish(job, outcome.num_frames)
                 done.finished, done.num_frames = done.finished + 1, done.num_frames + outcome.num_frames
-            else:
-                folder.fail(job, outcome.error)
+            elif folder.fail(job, outcome.error):
                 done.failed[job.clip_id] = outcome.error
+            else:
+                continue  # what becomes of it another worker says
             del todo[job.clip_id]
             rate = done.num_frames / (time.monotonic() - started)
             bar.set_postfix_str(f"{rate:.1f} frames/s, {len(done.failed)} failed", refresh=False)

@@ -100,11 +100,17 @@ class SharedFolder:
         self._own().say(job.clip_id, "done", frames=num_frames, **self._stamps(job))
         self._claiming().release(job.clip_id)
 
-    def fail(self, job: Job, reason: str) -> None:
-        """Write down why a claimed clip has no file; one from before is not of this video and removed."""
+    def fail(self, job: Job, reason: str) -> bool:
+        """Write down why a claimed clip has no file; one from before is not of this video and removed.
+
+        False = this process was stopped for so long that another has taken the clip over, and nothing is done.
+        """
+        if self._claiming().forget_lost(job.clip_id):
+            return False
         job.output(self.out_dir).unlink(missing_ok=True)
         self._own().say(job.clip_id, "failed", reason=" ".join(reason.split()), about=self._about(job))
         self._claiming().release(job.clip_id)
+        return True
 
     def settled_by_others(self, jobs: Iterable[Job]) -> list[tuple[Job, str | None]]:
         """The clips that other workers finished (None) or failed at (the reason) since :meth:`unfinished`."""
@@ -256,9 +262,10 @@ def _read_settings(path: Path) -> dict[str, Any] | None:
     """The description in the folder; None = there is none."""
     try:
         before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        _flat(before)
     except FileNotFoundError:
         return None
-    except json.JSONDecodeError as error:
+    except (ValueError, AttributeError) as error:  # no UTF-8, no JSON, or no object of settings
         raise DataError(f"{path}: is damaged ({error}). Delete it and run the command again.") from error
     return before
 

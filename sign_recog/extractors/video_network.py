@@ -121,6 +121,14 @@ class VideoNetworkExtractor(NetworkExtractor):
             _fill(backbone, DOWNLOAD)
         return WindowTokens(backbone, in_time=self.tokens == "time")
 
+    def prepare(self, network: "nn.Module") -> "nn.Module":
+        import torch
+
+        for weight in network.parameters():
+            if weight.ndim == 5:  # of a convolution over time and space: as the pictures come, channels last
+                weight.data = weight.data.to(memory_format=torch.channels_last_3d)
+        return network
+
     def load(self, network: "nn.Module", weights: Path) -> None:
         _fill(cast("WindowTokens", network).described, str(weights))
 

@@ -56,6 +56,11 @@ def run(config: Config) -> StageResult:
     except FolderInUse as error:
         logger.error("%s", error)  # the status is the other process's
         raise
+    except KeyboardInterrupt:
+        said = "Stopped by Ctrl-C. What is finished is kept, and the same command goes on."
+        logger.error("%s", said)
+        write_status(state="stopped", error=said, ended=_stamp(time.time()))
+        raise
     except BaseException as error:
         kind = "" if isinstance(error, SignRecogError) else f"{type(error).__name__}: "
         logger.error("%s%s", kind, error)

@@ -56,6 +56,14 @@ class Claims:
         """Whether a clip that is held was a dead worker's, who may have left a half-written file."""
         return len(self._held[clip_id]) > 1
 
+    def forget_lost(self, clip_id: str) -> bool:
+        """Whether a clip that is held has been taken over, after silence for STALE_S; then it is held no longer."""
+        with self._lock:
+            lost = self._chain(clip_id) != (self._held[clip_id], self._ledger.worker.name)
+            if lost:
+                del self._held[clip_id]
+        return lost
+
     def release(self, clip_id: str) -> None:
         """Give a clip back, when the ledger says what became of it; first the claim in front, so none stays valid."""
         with self._lock:

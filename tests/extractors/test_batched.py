@@ -16,9 +16,10 @@ import torch
 from extractor_fakes import ColourExtractor
 
 from sign_recog.errors import CheckpointError, DataError
+from sign_recog.extractors import batched
 from sign_recog.extractors.batched import extract_all
 from sign_recog.extractors.jobs import Job
-from sign_recog.storage.features import read_features
+from sign_recog.storage.features import read_features, write_features
 from sign_recog.storage.manifest import read_table
 from sign_recog.video.transforms import HorizontalFlip, RandAugment
 from sign_recog.video.writer import write_video
@@ -84,6 +85,17 @@ def test_a_video_that_stops_half_way_leaves_its_reason_and_no_file(tmp_path, job
         result = run(jobs, out, ColourExtractor(batch_size=2), num_workers)
         assert (result.finished, set(result.failed), set(times(out))) == (4, {"clips/c"}, set("abde"))
         assert str(jobs[2].video) in result.failed["clips/c"]
+
+
+def test_a_file_that_cannot_be_written_costs_its_clip(tmp_path, jobs, monkeypatch):
+    def write(path, sequence):
+        if path.stem == "c":
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        write_features(path, sequence)
+
+    monkeypatch.setattr(batched, "write_features", write)
+    result = run(jobs, tmp_path / "out")
+    assert result.finished == 4 and list(result.failed) == ["clips/c"] and "No such file" in result.failed["clips/c"]
 
 
 def test_s3_finished_files_are_left_as_they_are_and_a_bad_video_costs_itself(tmp_path, jobs):
@@ -212,4 +224,6 @@ def test_ctrl_c_ends_the_workers_and_keeps_what_is_finished(tmp_path, jobs):
     process.send_signal(signal.SIGINT)
     error = process.communicate(timeout=15)[1].decode()
     assert process.returncode != 0 and error.count("Traceback") == 1
+    kept = len(times(tmp_path / "killed"))
+    assert f"Extraction was stopped. {tmp_path / 'killed'} holds {kept} of 5 clips; the same command goes on" in error
     assert not list((tmp_path / "killed").rglob("*.partial*"))

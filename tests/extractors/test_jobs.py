@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from small_extraction import Drawn, extract_all, files, intervals, jobs_in, write_videos
+from small_extraction import Drawn, extract_all, files, intervals, jobs_in, run_jobs, write_videos
 
 from sign_recog.errors import DataError, SignRecogError
 from sign_recog.extractors import jobs as jobs_module
@@ -143,6 +143,33 @@ def test_a_worker_on_another_machine_is_given_two_minutes(folder, monkeypatch, c
     assert (done.finished, done.skipped) == (1, 1) and 1 < time.monotonic() - started < 20
     said = [message for message in caplog.messages if "waiting for them" in message]
     assert said == [f"1 clips are being extracted by 1 other workers ({path.stem}); waiting for them."]
+
+
+def test_a_worker_that_was_suspended_leaves_alone_what_its_successor_made(folder):
+    write_videos(folder.videos, a="0")
+
+    def work(todo, at_most):
+        job = next(todo)
+        (own,) = (folder.out / FOLDER).glob("*.jsonl")
+        of_far_away(own, age_s=STALE_S + 5)  # as others see a process that a scheduler or a file server has stopped
+        assert folder.run().finished == 1
+        yield job, jobs_module.Outcome(error="FileNotFoundError: its half-written file")
+
+    done = run_jobs(jobs_in(folder.videos), Drawn().description(), folder.out, read_keypoints, work)
+    assert (done.finished, done.by_others, done.failed) == (0, 1, {})
+    assert len(read_keypoints(folder.out / "a.npz").timestamps_ms) and not (folder.out / "failed.tsv").exists()
+    assert folder.run().skipped == 1
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[]", b'{"options": 3}', b"\0" * 40, b""])
+def test_settings_that_cannot_be_read_are_told_with_the_remedy(folder, content):
+    write_videos(folder.videos, a="0")
+    folder.run()
+    (folder.out / "extraction.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"extraction\.json: is damaged .* Delete it and run the command again"):
+        folder.run()
+    (folder.out / "extraction.json").unlink()
+    assert folder.run().skipped == 1
 
 
 def test_a_clip_that_fails_in_a_living_worker_is_not_tried_by_the_others_too(folder, monkeypatch):

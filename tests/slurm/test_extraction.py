@@ -5,9 +5,9 @@ from pathlib import Path
 
 from slurm_cluster import SMALL_JOB, Workplace, until
 
-CORPUS = (
+DRAWN = (
     "data=synthetic", "data.corpus.num_glosses=2", "data.corpus.num_signers={train: 3, val: 1, test: 1}",
-    "data.corpus.image_size=128",
+    "data.corpus.image_size=128", "name=extraction",
 )  # fmt: skip
 SMALL = ("extractor=s3d", "extractor.num_frames=8", "extractor.stride=4", "extractor.image_size=64",
          "extractor.resize=64", "run=extract_features", "run.num_workers=1")  # fmt: skip
@@ -25,27 +25,28 @@ def features(root: Path) -> dict[str, str]:
 
 
 def test_a_worker_killed_in_the_middle_costs_nothing_but_its_time(workplace: Workplace):
-    def command(root: str) -> tuple[str, ...]:
-        return (*CORPUS, *SMALL, f"paths.data_root={root}", "name=extraction")
-
+    place = Workplace(workplace.folder, corpus=DRAWN)
+    here, there = ((*SMALL, f"paths.data_root={root}") for root in ("here", "there"))
     for root in ("here", "there"):
-        workplace.run(*CORPUS, "run=prepare", f"paths.data_root={root}")
-    workplace.run(*command("here"))
-    sweep = workplace.folder / "outputs/extraction"
-    started = workplace.start(*command("there"), *SHARDS)
-    records = lambda: list(sweep.glob(".slurm/*/jobs.json"))  # noqa: E731
-    there = workplace.folder / "there/synthetic/features/s3d"
-    until(lambda: any(there.rglob("*.npz")) or started.poll() is not None, what="a first clip")
-    assert started.poll() is None and records(), started.stdout.read()
-    array = workplace.ask("squeue", "-h", "-o", "%A").split()[0]
-    for line in workplace.ask("squeue", "-h", "-r", "-o", "%i %t").splitlines():
-        job, state = line.split()
-        if state == "R":
-            workplace.ask("scancel", "--signal=KILL", job)
-            break
-    else:
-        raise AssertionError(f"no job of {array} was running")
-    output, _ = started.communicate(timeout=200)
-    assert started.returncode == 1 and "1 of 3 jobs did not finish" in output
-    output = workplace.run(*command("there"), *SHARDS)
-    assert features(workplace.folder / "there") == features(workplace.folder / "here")
+        place.run("run=prepare", f"paths.data_root={root}")
+    place.run(*here)
+    started = place.start(*there, *SHARDS)
+    try:
+        until(lambda: killed_job(place) or started.poll() is not None, what="a job at work that can be killed")
+        output, _ = started.communicate(timeout=200)
+    finally:
+        started.kill()
+    assert started.returncode == 1 and "1 of 3 jobs did not finish" in output, output
+    place.run(*there, *SHARDS)
+    assert features(place.folder / "there") == features(place.folder / "here")
+
+
+def killed_job(place: Workplace) -> bool:
+    """Kill a job that has claimed a clip; False = there is none yet."""
+    folder = place.folder / "there/synthetic/features/s3d/.progress"
+    if not any(folder.glob("claims/*")):
+        return False
+    running = [line.split()[0] for line in place.ask("squeue", "-h", "-r", "-t", "R", "-o", "%i").splitlines()]
+    if running:
+        place.ask("scancel", "--signal=KILL", running[0])
+    return bool(running)

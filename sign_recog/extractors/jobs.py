@@ -5,6 +5,7 @@ How the clips are worked on, by worker processes or by one network, is told by `
 
 import errno
 import logging
+import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -67,14 +68,15 @@ class Extraction:
     def summary(self, num_clips: int) -> dict[str, Any]:
         """Counts and speed, for the table at a stage's end."""
         others = {"extracted by other workers": self.by_others} if self.by_others else {}
+        rate = round(self.num_frames / self.seconds, 1) if self.seconds else 0.0
+        speed = {"frames": self.num_frames, "frames/s": rate} if self.finished else {}
         return {
             "clips": num_clips,
             "extracted now": self.finished,
             **others,
             "finished before": self.skipped,
             "failed": len(self.failed),
-            "frames": self.num_frames,
-            "frames/s": round(self.num_frames / self.seconds, 1) if self.seconds else 0.0,
+            **speed,
         }
 
 
@@ -122,7 +124,7 @@ def run_jobs(
             try:
                 todo = folder.unfinished(jobs, only_failed=only_failed)
                 done.skipped = 0 if only_failed else len(jobs) - len(todo)
-                with tqdm(total=len(todo), desc="extract", unit="clip", mininterval=1.0) as bar:
+                with tqdm(total=len(todo), desc="extract", unit="clip", mininterval=_bar_s(), disable=not todo) as bar:
                     while todo:
                         _one_round(folder, todo, work, done, bar, started)
                         _wait_for_others(folder, todo, done, bar)
@@ -139,6 +141,11 @@ def run_jobs(
         ) from None
     done.seconds = time.monotonic() - started
     return done
+
+
+def _bar_s() -> float:
+    """Seconds between two drawings of the progress bar; in a file, such as a job's log, each of them stays."""
+    return 1.0 if sys.stderr.isatty() else 30.0
 
 
 def _one_round(

@@ -9,6 +9,7 @@
 the manifest. The files hold no times, and nothing that says which network made them.
 """
 
+import io
 import pickle
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -148,8 +149,9 @@ def write_tensor(path: Path, features: np.ndarray, dtype: str) -> None:
         values = features.astype(dtype)
     if not np.isfinite(values).all():
         raise DataError(f"{path}: its values reach {np.abs(features).max():g}, too large for {dtype}. Use float32.")
-    with atomic.replaced(path) as temporary:
-        torch.save(torch.from_numpy(np.ascontiguousarray(values)), temporary)
+    file = io.BytesIO()  # torch's own writer says of a full disk "unexpected pos 704 vs 598"
+    torch.save(torch.from_numpy(np.ascontiguousarray(values)), file)
+    atomic.write_bytes(path, file.getvalue())
 
 
 def write_index(folder: Path, clips: Sequence[Clip]) -> Path:

@@ -37,7 +37,7 @@ def write_given(corpus: Corpus, prepared: PreparedCorpus) -> dict[str, int]:
         counts |= _write_kind("feature", prepared, folder, corpus.features, read_features, write_features)
     for copy, load in corpus.augmented.items():
         folder = prepared.augmented_dir(GIVEN, copy)
-        kind = f"copy {copy}'s feature"
+        kind = f"augmented copy {copy}'s feature"
         counts |= _write_kind(kind, prepared, folder, load, read_features, write_features, split="train")
     return counts
 

@@ -182,6 +182,24 @@ def test_half_precision_is_stored_as_it_is_and_refused_where_it_overflows(videos
         ColourExtractor(weights=str(tmp_path / "huge.pth"), precision="fp16").extract(videos[1])
 
 
+class Spying(ColourExtractor):
+    """Notes the type that the network computes in."""
+
+    def forward(self, network, frames, num_padding):
+        features = super().forward(network, frames, num_padding)
+        self.computed_in = features.dtype
+        return features
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("32", torch.float32), (32, torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.half)]
+)
+def test_the_network_computes_in_the_precision_that_is_asked_for(videos, precision, dtype):
+    extractor = Spying(precision=precision)
+    extractor.extract(videos[1])
+    assert extractor.computed_in is dtype
+
+
 def test_overlapping_windows_of_several_clips_share_batches(videos):
     extractor = ColourExtractor(num_frames=3, stride=1, batch_size=2)
     sequences = extracted(extractor, videos, 1)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,20 @@ def test_finished_files_are_not_opened_again_until_they_change(folder, monkeypat
     assert (done.finished, done.skipped) == (1, 2) and sorted(opened) == ["a", "b", "c"]
     assert folder.run().skipped == 3 and len(opened) == 3  # what was found out is remembered
     assert len(list((folder.out / FOLDER).glob("*.jsonl"))) == 2  # a command that only looked leaves nothing
+
+
+@pytest.mark.parametrize("ledgers", [True, False])
+def test_a_clip_whose_span_has_changed_is_extracted_again(folder, ledgers):
+    write_videos(folder.videos, a="0")
+    (job,) = jobs_in(folder.videos)
+    for number, span in enumerate([{}, {"start_s": 0.5}, {"start_s": 0.5, "end_s": 2.0}]):
+        changed = replace(job, **span)
+        for finished in (1, 0):
+            done = extract_all([changed], Drawn(folder.notes), folder.out, num_workers=0)
+            assert (done.finished, done.skipped) == (finished, 1 - finished)
+            if not ledgers:
+                shutil.rmtree(folder.out / FOLDER)
+        assert folder.times_begun()["a"] == number + 1
 
 
 def test_a_cut_file_is_extracted_again_whole(folder):

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -118,6 +119,20 @@ def test_values_too_large_for_half_precision_are_refused(tmp_path):
     with pytest.raises(DataError, match="reach 70000, too large for float16"):
         ssvp_slt.write_tensor(tmp_path / "a.pt", np.array([[70000.0]], np.float32), "float16")
     assert not (tmp_path / "a.pt").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of file sizes")
+def test_where_a_tensor_has_no_room_the_system_s_reason_is_told_and_nothing_is_left(tmp_path):
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            ssvp_slt.write_tensor(tmp_path / "a.pt", np.zeros((100, 768), np.float32), "float32")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_clip_is_called_as_in_its_own_table_or_by_its_clip_id():

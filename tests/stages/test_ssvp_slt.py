@@ -52,7 +52,7 @@ def videos(tmp_path) -> Path:
 
 def test_prepare_takes_features_and_their_copies_over(features, tmp_path):
     corpus, summary = prepare(tmp_path, features)
-    assert summary["feature files written"] == 5 and summary["copy 2's feature files written"] == 3
+    assert summary["feature files written"] == 5 and summary["augmented copy 2's feature files written"] == 3
     for clip in corpus.clips:
         name = clip.extra["video_name"]
         for copy in range(3 if clip.split == "train" else 1):
@@ -60,7 +60,7 @@ def test_prepare_takes_features_and_their_copies_over(features, tmp_path):
             path = features / "features" / str(copy) / name[:5] / f"{Path(name).stem}.pt"
             assert np.array_equal(read_features(folder / f"{clip.clip_id}.npz").features, torch.load(path).numpy())
     again = prepare(tmp_path, features)[1]
-    assert again["feature files written"] == again["copy 2's feature files written"] == 0
+    assert again["feature files written"] == again["augmented copy 2's feature files written"] == 0
 
 
 def test_training_reads_the_copies_in_turn(features, tmp_path):

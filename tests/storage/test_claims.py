@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -133,6 +134,38 @@ def test_who_comes_too_late_to_succeed_a_dead_worker_gets_nothing(worker, meanwh
         assert slow.take("a") == third._ledger.worker.name == slow.holder("a")
     else:
         assert slow.take("a") is None
+
+
+def test_whoever_takes_a_clip_while_it_is_given_back_keeps_it(worker, monkeypatch):
+    dead, first, second = worker(), worker(), worker()
+    assert dead.take("a") is None
+    kill(dead)
+    look(first, second)
+    assert first.take("a") is None and first.takes_over("a")
+    unlink, taken = Path.unlink, []
+
+    def slowly(path, **options):
+        unlink(path, **options)
+        if not taken:
+            taken.append(second.take("a"))
+
+    monkeypatch.setattr(Path, "unlink", slowly)
+    first.release("a")
+    assert taken == [None] and first.holder("a") == second._ledger.worker.name
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_who_was_silent_for_too_long_has_lost_its_claim(worker, done):
+    slow, quick = worker(), worker()
+    look(slow, quick)
+    assert slow.take("a") is slow.take("b") is None and not slow.forget_lost("b")
+    kill(slow)
+    look(slow, quick)
+    assert quick.take("a") is None
+    if done:
+        quick.release("a")
+    assert slow.forget_lost("a") and slow.held == ["b"] and not slow.forget_lost("b")
+    assert slow.holder("a") == (None if done else quick._ledger.worker.name)
 
 
 def test_a_claim_that_does_not_say_whose_it_is_is_kept_until_it_is_old(worker):

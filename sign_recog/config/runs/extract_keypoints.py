@@ -5,7 +5,7 @@ from enum import Enum
 
 from omegaconf import MISSING
 
-from sign_recog.config.runs.base import RunConfig
+from sign_recog.config.runs.base import RunConfig, worker_problems
 
 
 class Retry(str, Enum):
@@ -25,7 +25,7 @@ class ExtractKeypointsRun(RunConfig):
     retry: Retry | None = MISSING  # null = every clip that is not finished
 
     def problems(self) -> list[str]:
-        found = []
+        found = worker_problems(self.num_workers)
         if not 0 <= self.shard < self.num_shards:
             found.append(f"run.shard={self.shard} must be in 0..{self.num_shards - 1} (run.num_shards - 1).")
         if not 0 <= self.max_failed_share <= 1:

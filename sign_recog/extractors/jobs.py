@@ -192,8 +192,9 @@ def _wait_for_others(folder: SharedFolder, todo: dict[str, Job], done: Extractio
             return
         if not said:
             logger.info(
-                "%d clips are being extracted by %d other workers (%s); waiting for them.",
-                *(len(holders), len(set(holders)), ", ".join(sorted({str(name) for name in holders}))),
+                "waiting for %s, which others extract (%s)",
+                "1 clip" if len(holders) == 1 else f"{len(holders)} clips",
+                ", ".join(sorted({str(name) for name in holders})),
             )
             said = True
         time.sleep(_LOOK_S)

@@ -2,6 +2,8 @@
 
     python benchmarks/features.py [pipeline plain memory scan]
 
+Sides take turns, and each one's best round counts: other work on the machine only ever slows one down.
+
 pipeline: windows/s of the whole loop (decode, frame, forward, write) over the forward pass alone on one batch held in
     memory: same network, batch size, device and precision, in turn; S3D and Hiera-B on the KSL clips.
 plain: windows/s of the loop over a plain one that takes one clip after another and one window after another, with the
@@ -15,7 +17,6 @@ scan: seconds that 10,000 finished clips cost a command, and run=status, without
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,8 @@ NETWORKS = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=[*GOALS, []], default=[])
-    parser.add_argument("--clips", type=int, default=8, help="of the KSL clips")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="of pipeline")
+    parser.add_argument("--clips", type=int, default=20, help="of the KSL clips")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto", help="as extractor.device")
     parser.add_argument("--precision", default="32", help="as extractor.precision")
@@ -89,8 +91,8 @@ def pipeline(arguments: argparse.Namespace) -> int:
     import torch
 
     failed = 0
-    for name, sizes in NETWORKS.items():
-        extractor, jobs = build_extractor(arguments, name, *sizes), ksl_jobs(arguments.clips)
+    for name in arguments.networks:
+        extractor, jobs = build_extractor(arguments, name, *NETWORKS[name]), ksl_jobs(arguments.clips)
         reading, device = extractor.reading, extractor.torch_device()
         shape = (extractor.batch_size, reading.num_frames, reading.image_size, reading.image_size, 3)
         batch = torch.randint(256, shape, dtype=torch.uint8).to(device)
@@ -104,19 +106,19 @@ def pipeline(arguments: argparse.Namespace) -> int:
             return time.perf_counter() - began
 
         alone(2)
-        ratios = []
+        rates, residents = [], []
         with tempfile.TemporaryDirectory() as folder:
             whole(extractor, jobs[:1], Path(folder) / "warm")
             for number in range(arguments.rounds):
                 seconds, windows = whole(extractor, jobs, Path(folder) / str(number))
                 num_batches = -(-windows // extractor.batch_size)
-                resident = num_batches * extractor.batch_size / alone(num_batches)
-                ratios.append(windows / seconds / resident)
+                rates.append(windows / seconds)
+                residents.append(num_batches * extractor.batch_size / alone(num_batches))
                 print(
-                    f"{name} on {device}, round {number + 1}: {windows} windows; whole {windows / seconds:.2f}/s, "
-                    f"forward alone {resident:.2f}/s; ratio {ratios[-1]:.3f}"
+                    f"{name} on {device}, round {number + 1}: {windows} windows; whole {rates[-1]:.2f}/s, "
+                    f"forward alone {residents[-1]:.2f}/s; ratio {rates[-1] / residents[-1]:.3f}"
                 )
-        ratio = statistics.median(ratios)
+        ratio = max(rates) / max(residents)  # other work on the machine only ever slows a side down
         print(f"features_pipeline_{name} ratio={ratio:.3f} goal={GOALS['pipeline']}")
         failed |= ratio < GOALS["pipeline"]
     return int(failed)
@@ -126,23 +128,23 @@ def plain(arguments: argparse.Namespace) -> int:
     """Short clips: the first second of each."""
     from dataclasses import replace
 
-    jobs = [replace(job, end_s=1.0) for job in ksl_jobs(2 * arguments.clips)]
+    jobs = [replace(job, end_s=1.0) for job in ksl_jobs(arguments.clips)]
     extractor = build_extractor(arguments, "s3d", *NETWORKS["s3d"])
-    ratios, differences = [], []
+    plains, ours, differences = [], [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         whole(extractor, jobs[:1], folder / "warm")
         plain_loop(extractor, jobs[:1], folder / "warm_plain")
         for number in range(arguments.rounds):
-            plain_s = plain_loop(extractor, jobs, folder / f"plain{number}")
-            ours_s, windows = whole(extractor, jobs, folder / f"ours{number}")
-            ratios.append(plain_s / ours_s)
+            plains.append(plain_loop(extractor, jobs, folder / f"plain{number}"))
+            seconds, windows = whole(extractor, jobs, folder / f"ours{number}")
+            ours.append(seconds)
             differences += [difference(job, folder / f"plain{number}", folder / f"ours{number}") for job in jobs]
             print(
-                f"round {number + 1}: {windows} windows of {len(jobs)} clips; plain loop {windows / plain_s:.2f}/s, "
-                f"ours {windows / ours_s:.2f}/s; ratio {ratios[-1]:.3f}"
+                f"round {number + 1}: {windows} windows of {len(jobs)} clips; plain loop "
+                f"{windows / plains[-1]:.2f}/s, ours {windows / ours[-1]:.2f}/s; ratio {plains[-1] / ours[-1]:.3f}"
             )
-    ratio, largest = statistics.median(ratios), max(differences)
+    ratio, largest = min(plains) / min(ours), max(differences)
     print(f"largest difference of features: {largest:.1e} of the largest feature, at most {TOLERANCE}")
     print(f"features_plain ratio={ratio:.3f} goal={GOALS['plain']}")
     return int(ratio < GOALS["plain"] or largest > TOLERANCE)

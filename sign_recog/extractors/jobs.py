@@ -45,6 +45,7 @@ class Extraction:
         by_others: Clips that other workers extracted meanwhile.
         skipped: Clips that were finished before.
         failed: clip_id -> reason, whoever tried.
+        tried_again: With ``only_failed``, clips that were listed as failed; else None.
         num_frames: Frames in the clips extracted now.
         seconds: Wall time.
     """
@@ -53,6 +54,7 @@ class Extraction:
     by_others: int = 0
     skipped: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    tried_again: int | None = None
     num_frames: int = 0
     seconds: float = 0.0
 
@@ -66,15 +68,17 @@ class Extraction:
             )
 
     def summary(self, num_clips: int) -> dict[str, Any]:
-        """Counts and speed, for the table at a stage's end."""
+        """Counts and speed, for the table at a stage's end; where failed clips were tried again, of these alone."""
+        again = self.tried_again is not None
+        clips = {"clips tried again": self.tried_again} if again else {"clips": num_clips}
         others = {"extracted by other workers": self.by_others} if self.by_others else {}
         rate = round(self.num_frames / self.seconds, 1) if self.seconds else 0.0
         speed = {"frames": self.num_frames, "frames/s": rate} if self.finished else {}
         return {
-            "clips": num_clips,
+            **clips,
             "extracted now": self.finished,
             **others,
-            "finished before": self.skipped,
+            **({} if again else {"finished before": self.skipped}),
             "failed": len(self.failed),
             **speed,
         }
@@ -118,12 +122,15 @@ def run_jobs(
     """
     from tqdm import tqdm
 
-    started, done = time.monotonic(), Extraction()
+    started, done = time.monotonic(), Extraction(tried_again=0 if only_failed else None)
     try:
         with closing(SharedFolder(out_dir, description, read)) as folder:
             try:
                 todo = folder.unfinished(jobs, only_failed=only_failed)
-                done.skipped = 0 if only_failed else len(jobs) - len(todo)
+                if only_failed:
+                    done.tried_again = len(todo)
+                else:
+                    done.skipped = len(jobs) - len(todo)
                 with tqdm(total=len(todo), desc="extract", unit="clip", mininterval=_bar_s(), disable=not todo) as bar:
                     while todo:
                         _one_round(folder, todo, work, done, bar, started)
@@ -136,8 +143,9 @@ def run_jobs(
         raise
     except KeyboardInterrupt:
         kept = done.finished + done.skipped + done.by_others
+        of = f"{len(jobs)} clips" if done.tried_again is None else f"{done.tried_again} clips to be tried again"
         raise Stopped(
-            f"Extraction was stopped. {out_dir} holds {kept} of {len(jobs)} clips; the same command goes on from there."
+            f"Extraction was stopped. {out_dir} holds {kept} of {of}; the same command goes on from there."
         ) from None
     done.seconds = time.monotonic() - started
     return done

@@ -282,8 +282,9 @@ def _refuse_others(path: Path, before: dict[str, Any], now: dict[str, Any]) -> N
 
 
 def _flat(description: dict[str, Any]) -> dict[str, Any]:
-    options = description.get("options", {})
-    return {k: v for k, v in description.items() if k != "options"} | {f"options.{k}": v for k, v in options.items()}
+    """By the names that the command line has."""
+    own = {f"extractor.{k}" if k in ("layout", "weights") else k: v for k, v in description.items() if k != "options"}
+    return own | {f"extractor.{k}": v for k, v in description.get("options", {}).items()}
 
 
 def _remove_half_written(path: Path) -> None:

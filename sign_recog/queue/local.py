@@ -2,28 +2,20 @@
 
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sign_recog.console import print_summary, print_table
-from sign_recog.launch.overview import one_line, progress
 from sign_recog.queue import processes
-from sign_recog.queue.entries import AFTER, CURRENT, DONE, FAILED, NOW, STATES, STOPPED, TO_RUN, Entry, Plan, QueueError
+from sign_recog.queue.entries import AFTER, CURRENT, DONE, FAILED, NOW, STOPPED, TO_RUN, Entry, Plan, QueueError
 from sign_recog.queue.following import follow
 from sign_recog.queue.gpus import FreeGpus, chosen_gpus
+from sign_recog.queue.listing import HEADER, row_of, selected, shown_time
 from sign_recog.queue.plans import as_of, changed_arguments, checked, place_of, without_needless
 from sign_recog.queue.store import Store
 from sign_recog.queue.worker import Options, Worker, log_end, only_worker, recover, spawn, stop_runs, working
 
 BEGINS_S = 60.0  # longest that a worker takes until it says that it is there
-SORTS: dict[str, Callable[[Entry], float]] = {
-    "id": lambda e: e.id,
-    "place": lambda e: e.place or 10**9,
-    "state": lambda e: STATES.index(e.state),
-    "added": lambda e: e.added,
-    "started": lambda e: e.started or 0,
-    "ended": lambda e: e.ended or 0,
-}
 
 
 class LocalQueue:
@@ -44,19 +36,13 @@ class LocalQueue:
         return 0
 
     def list(self, options: Namespace) -> int:
-        entries = [
-            entry
-            for entry in self._store.entries(*options.state)
-            if all(text.lower() in f"{entry.title} {entry.error}".lower() for text in options.match)
-        ]
-        if options.sort is not None:
-            entries.sort(key=SORTS[options.sort])
-        if options.reverse:
-            entries.reverse()
-        if options.last is not None:
-            entries = entries[-options.last :]
-        header = ("id", "state", "run", "began", "took", "note")
-        print_table(f"queue in {self._store.folder}", header, [_row(entry) for entry in entries])
+        entries = self._store.entries()
+        if found := selected([e for e in entries if not options.state or e.state in options.state], options):
+            print_table(f"queue in {self._store.folder}", HEADER, [row_of(entry) for entry in found])
+        elif entries:
+            print("No entry of the queue matches.")
+        else:
+            print(f"The queue in {self._store.folder} is empty; `queue add` adds a run.")
         print(self._worker_line())
         return 0
 
@@ -80,9 +66,9 @@ class LocalQueue:
                     "state": f"{entry.state}{f', place {entry.place}' if entry.place else ''}",
                     "settings": entry.title,
                     "run folder": entry.run_dir,
-                    "added": f"{_time(entry.added)} at commit {entry.git_commit or 'unknown'}",
-                    "began": f"{_time(entry.started)}{f', start {entry.starts}' if entry.starts > 1 else ''}",
-                    "ended": _time(entry.ended),
+                    "added": f"{shown_time(entry.added)} at commit {entry.git_commit or 'unknown'}",
+                    "began": f"{shown_time(entry.started)}{f', start {entry.starts}' if entry.starts > 1 else ''}",
+                    "ended": shown_time(entry.ended),
                     "GPU": ", ".join(entry.gpus),
                     "process": processes.pid_of(entry.process) if entry.process else "",
                     "runs in": entry.folder,
@@ -99,7 +85,9 @@ class LocalQueue:
         known = {"top": 1, "bottom": 10**9}
         if not ids or not (place in known or place.isdigit()):
             raise QueueError("queue move ID... PLACE: the place, last, is top, bottom, or a number from 1.")
-        self._store.move(_ids(ids), known[place] if place in known else int(place))
+        moved = _ids(ids)
+        self._store.move(moved, known[place] if place in known else int(place))
+        print(f"Moved: {', '.join(f'entry {e.id} to place {e.place}' for e in map(self._store.entry, moved))}.")
         return 0
 
     def edit(self, options: Namespace) -> int:
@@ -125,18 +113,21 @@ class LocalQueue:
         return [as_of(entry, plan) for plan in plans]
 
     def remove(self, options: Namespace) -> int:
-        self._store.remove(_ids(options.ids))
-        return 0
+        return self._remove(_ids(options.ids))
 
     def clear(self, options: Namespace) -> int:
         states = (TO_RUN, DONE, FAILED, STOPPED) if options.what == "all" else (options.what,)
-        found = [entry.id for entry in self._store.entries(*states) if entry.state != CURRENT]
-        self._store.remove(found)
-        print(f"{len(found)} removed; their run folders stay.")
+        return self._remove([entry.id for entry in self._store.entries(*states)])
+
+    def _remove(self, ids: Sequence[int]) -> int:
+        self._store.remove(ids)
+        print(f"{len(ids)} removed; their run folders stay.")
         return 0
 
     def shuffle(self, options: Namespace) -> int:
         self._store.shuffle(options.seed)
+        order = ", ".join(str(entry.id) for entry in self._store.entries(TO_RUN))
+        print(f"Order of those to run: {order or 'there are none'}.")
         return 0
 
     def retry(self, options: Namespace) -> int:
@@ -264,27 +255,3 @@ def _ids(given: Sequence[str]) -> Sequence[int]:
             raise QueueError(f"{text} is no id. Ids are whole numbers, or ranges as 3-7; `queue list` shows them.")
         found |= dict.fromkeys(range(int(first), int(last or first) + 1))
     return [*found]
-
-
-def _row(entry: Entry) -> tuple[str, str, str, str, str, str]:
-    end = entry.ended or (time.time() if entry.state == CURRENT else None)
-    took = "" if entry.started is None or end is None or entry.state == TO_RUN else _duration(end - entry.started)
-    gpu = f"GPU {', '.join(entry.gpus)}" if entry.gpus and entry.state == CURRENT else ""
-    how_far = progress(entry.run_dir) if entry.state in (CURRENT, DONE) else ""
-    note = "; ".join(part for part in (gpu, how_far, one_line(entry.error)) if part)
-    state = f"{entry.state} {entry.place}" if entry.place else entry.state
-    return str(entry.id), state, entry.title, _time(entry.started), took, note
-
-
-def _time(seconds: float | None) -> str:
-    return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
-
-
-def _duration(seconds: float) -> str:
-    """
-    >>> [_duration(s) for s in (5, 3700, 90061)]
-    ['0:05', '1:01:40', '25:01:01']
-    """
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

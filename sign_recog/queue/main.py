@@ -11,13 +11,14 @@ from typing import Any, NoReturn
 from sign_recog.errors import SignRecogError
 from sign_recog.queue.entries import FILE, STATES, QueueError
 
-_ABOUT = """A queue of runs for this machine, one run a GPU.
+_EXAMPLE = "+experiment=wlasl100_s3d seed=1,2 evaluation=full"
+_ABOUT = f"""A queue of runs for this machine, one run a GPU.
 
-  python run.py queue add +experiment=wlasl100_s3d seed=1,2 evaluation=full   an entry a seed: train, then full test
+  python run.py queue add {_EXAMPLE}   an entry a seed: train, then full test
   python run.py queue start                                                  work through the queue in the background
   python run.py queue list                                                   what runs, waits, is done or has failed
 
-Where sbatch is on the PATH the same words act on the SLURM cluster, unless --local is given."""
+Where a SLURM controller answers, the same words act on the cluster's queue, unless --local is given."""
 _FLAGS = ("--top", "--multirun", "-m")
 
 
@@ -31,6 +32,8 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(message)s", stream=sys.stdout)
     try:
         options = _parser().parse_args(_flags_first(arguments))
+        if options.word == "add" and not options.settings:
+            raise QueueError(f"queue add: nothing to add. Say what to run: python run.py queue add {_EXAMPLE}")
         return int(getattr(_queue(options), options.word)(options))
     except (SignRecogError, sqlite3.Error, OSError) as error:
         kind = "" if isinstance(error, SignRecogError) else f"{type(error).__name__}: "
@@ -51,8 +54,7 @@ def _flags_first(arguments: list[str]) -> list[str]:
 
 def _queue(options: argparse.Namespace) -> Any:
     folder = Path(getattr(options, "folder", "outputs/.queue"))
-    slurm = getattr(options, "slurm", None)
-    if slurm or (slurm is None and shutil.which("sbatch") is not None):
+    if options.slurm if hasattr(options, "slurm") else _is_on_a_cluster():
         from sign_recog.queue.slurm import SlurmQueue
 
         return SlurmQueue(folder)
@@ -61,6 +63,24 @@ def _queue(options: argparse.Namespace) -> Any:
     from sign_recog.queue.local import LocalQueue
 
     return LocalQueue(folder)
+
+
+def _is_on_a_cluster() -> bool:
+    """Whether a SLURM controller answers.
+
+    Raises:
+        QueueError: If there is sbatch, and none does.
+    """
+    if shutil.which("sbatch") is None:
+        return False
+    from sign_recog.queue.slurm import controller_answers
+
+    if not controller_answers():
+        raise QueueError(
+            "sbatch is installed here, but no SLURM controller answers `scontrol ping`: give --local for the queue of this "
+            "machine, or --slurm for SLURM's all the same."
+        )
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:

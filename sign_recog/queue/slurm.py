@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import subprocess
 from argparse import Namespace
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from sign_recog.storage import atomic
 
 _SUBMIT = ("launcher.cluster=slurm", "launcher.wait=false")
 _WORDS = {"waiting": TO_RUN, "running": CURRENT, "finished": DONE, "cancelled": STOPPED}
+_PING_S = 5.0  # longest that a controller may take to say that it is there
 _LAST = 10_000  # of "nice": behind all others of this user
 
 
@@ -94,9 +96,10 @@ class SlurmQueue:
     def list(self, options: Namespace) -> int:
         if options.sort not in (None, "id", "state"):
             raise QueueError(f"--sort {options.sort} is for this machine's own queue; SLURM's has --sort id and state.")
+        known = self._jobs()
         jobs = [
             job
-            for job in self._jobs()
+            for job in known
             if (not options.state or job.state in options.state)
             and all(text.lower() in f"{job.title} {job.standing.note}".lower() for text in options.match)
         ]
@@ -106,7 +109,12 @@ class SlurmQueue:
             jobs.reverse()
         jobs = jobs if options.last is None else jobs[-options.last :]
         rows = [(job.id, job.state, job.title, job.standing.elapsed, job.standing.note) for job in jobs]
-        print_table("queue of the SLURM cluster", ("id", "state", "run", "took", "note"), rows)
+        if rows:
+            print_table("queue of the SLURM cluster", ("id", "state", "run", "took", "note"), rows)
+        elif known:
+            print("No job of the queue matches.")
+        else:
+            print(f"The queue is empty: {self._folder} names no job. `queue add` submits one.")
         return 0
 
     def show(self, options: Namespace) -> int:
@@ -125,6 +133,7 @@ class SlurmQueue:
         for job in self._jobs(ids):
             ask = ("top", job.id) if place == "top" else ("update", f"JobId={job.id}", f"Nice={_LAST}")
             _ask("scontrol", *ask)
+        print(f"Moved to the {place}: {', '.join(ids)}.")
         return 0
 
     def edit(self, options: Namespace) -> int:
@@ -144,21 +153,19 @@ class SlurmQueue:
         running = [job.id for job in jobs if job.state == CURRENT]
         if running:
             raise QueueError(f"{', '.join(running)} runs. `queue stop {' '.join(running)}` cancels it.")
-        self._forget(jobs)
-        return 0
+        return self._forget(jobs)
 
     def clear(self, options: Namespace) -> int:
         states = (TO_RUN, DONE, FAILED, STOPPED) if options.what == "all" else (options.what,)
-        jobs = [job for job in self._jobs() if job.state in states]
-        self._forget(jobs)
-        print(f"{len(jobs)} removed; their run folders stay.")
-        return 0
+        return self._forget([job for job in self._jobs() if job.state in states])
 
-    def _forget(self, jobs: Sequence[_Job]) -> None:
+    def _forget(self, jobs: Sequence[_Job]) -> int:
         for job in jobs:
             if job.state == TO_RUN:
                 _ask("scancel", job.id)
             job.path.unlink(missing_ok=True)
+        print(f"{len(jobs)} removed; their run folders stay.")
+        return 0
 
     def shuffle(self, options: Namespace) -> int:
         raise QueueError("SLURM orders its queue by priority, so it cannot be shuffled.")
@@ -196,16 +203,18 @@ class SlurmQueue:
         if options.ids:
             for job in self._jobs(options.ids):
                 _ask("scancel", job.id)
+            print(f"Cancelled: {', '.join(options.ids)}. `queue retry` submits again what had not finished.")
             return 0
         jobs = self._jobs()
-        for job in jobs:
-            if job.state == TO_RUN:
-                _ask("scontrol", "hold", job.id)
-            elif job.state == CURRENT and options.now:
-                _ask("scontrol", "requeuehold", job.id)
-        running = ", ".join(job.id for job in jobs if job.state == CURRENT)
-        after = "ends and waits again, to go on from its last checkpoint" if options.now else "runs on"
-        print(f"Waiting jobs are held until `queue start`.{f' {running} {after}.' if running else ''}")
+        waiting, running = ([job.id for job in jobs if job.state == state] for state in (TO_RUN, CURRENT))
+        for job_id in waiting:
+            _ask("scontrol", "hold", job_id)
+        for job_id in running if options.now else []:
+            _ask("scontrol", "requeuehold", job_id)
+        verb = "job waits and is" if len(waiting) == 1 else "jobs wait and are"
+        held = f"{len(waiting)} {verb} held until `queue start`." if waiting else "No job waits, so none is held."
+        after = "ends and waits again, held, to go on from its last checkpoint" if options.now else "runs on"
+        print(held, *([f"{', '.join(running)} {after}."] if running else []))
         return 0
 
     def logs(self, options: Namespace) -> int:
@@ -247,6 +256,15 @@ def _arguments_of(run_dir: Path, overrides: Sequence[str], runs: Sequence[Checke
     """Those of the run that became a job: of its run folder, and where several share that with its settings."""
     found = [run.plan.arguments for run in runs if run.plan.run_dir == run_dir]
     return max(found, key=lambda arguments: len(set(arguments) & set(overrides)), default=tuple(overrides))
+
+
+def controller_answers() -> bool:
+    """Whether a controller of SLURM is up, by one short ``scontrol ping``."""
+    try:
+        said = subprocess.run(["scontrol", "ping"], capture_output=True, text=True, timeout=_PING_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return re.search(r"\bUP\b", said.stdout) is not None
 
 
 def _ask(*command: str) -> Any:

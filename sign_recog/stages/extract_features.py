@@ -52,4 +52,5 @@ def run(config: Config) -> StageResult:
 
 
 def _line(done: Extraction) -> str:
-    return f"{done.finished} extracted now, {done.skipped} before, {len(done.failed)} failed"
+    others = f"{done.skipped} before" if done.tried_again is None else f"{done.tried_again} tried again"
+    return f"{done.finished} extracted now, {others}, {len(done.failed)} failed"

@@ -152,10 +152,10 @@ def test_changed_videos_and_damaged_files_are_extracted_again(tmp_path, jobs):
 
 def test_other_settings_or_weights_in_the_same_folder_are_refused(tmp_path, jobs):
     run(jobs, tmp_path / "out")
-    with pytest.raises(DataError, match=r"options\.target_fps was None, is now 5"):
+    with pytest.raises(DataError, match=r"extractor\.target_fps was None, is now 5"):
         run(jobs, tmp_path / "out", ColourExtractor(target_fps=5))
     torch.save(torch.nn.Linear(3, 3).state_dict(), tmp_path / "w.pth")
-    with pytest.raises(DataError, match=r"weights was random, not pretrained: .*, is now blake2b-"):
+    with pytest.raises(DataError, match=r"extractor\.weights was random, not pretrained: .*, is now blake2b-"):
         run(jobs, tmp_path / "out", ColourExtractor(weights=str(tmp_path / "w.pth")))
 
 

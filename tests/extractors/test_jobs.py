@@ -253,7 +253,7 @@ def test_other_settings_are_refused_also_while_another_worker_only_begins(folder
         folder.run(threshold=0.5)
     finish(process)
     before = files(folder.out)
-    with pytest.raises(DataError, match=r"options\.threshold was None, is now 0\.5"):
+    with pytest.raises(DataError, match=r"extractor\.threshold was None, is now 0\.5"):
         folder.run(threshold=0.5)
     assert files(folder.out) == before
 

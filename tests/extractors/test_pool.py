@@ -96,7 +96,7 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path):
     jobs = make_jobs(tmp_path, a="fine")
     run(jobs, tmp_path / "out", extractor=FakeExtractor(threshold=0.5, smooth=True))
     before = times(tmp_path / "out")
-    with pytest.raises(DataError, match=r"extraction\.json: .*options\.threshold was 0\.5, is now 0\.7\. .*delete"):
+    with pytest.raises(DataError, match=r"extraction\.json: .*extractor\.threshold was 0\.5, is now 0\.7\. .*delete"):
         run(jobs, tmp_path / "out", extractor=FakeExtractor(threshold=0.7, smooth=True))
     assert times(tmp_path / "out") == before
 

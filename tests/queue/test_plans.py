@@ -10,6 +10,7 @@ from small_queue import ask
 from sign_recog.config.preflight import jobs_of
 from sign_recog.errors import ConfigError
 from sign_recog.queue.entries import Entry, QueueError
+from sign_recog.queue.main import main
 from sign_recog.queue.plans import CONF_DIR, checked, kept_environment, place_of, without_needless
 from sign_recog.queue.store import Store
 
@@ -135,14 +136,29 @@ def test_the_words_that_change_the_queue(tmp_path):
     assert "entry 2 is to run" in ask(tmp_path, "edit", "1", "seed=2", code=1)
     ask(tmp_path, "edit", "1", "seed=5", "--without", "evaluation")
     ask(tmp_path, "copy", "2", "seed=7,8", "--top")
-    ask(tmp_path, "move", "2", "1")
+    assert "Moved: entry 2 to place 1, entry 4 to place 2." in ask(tmp_path, "move", "2", "4", "top")
+    ask(tmp_path, "move", "4", "3")
     store = Store(tmp_path / "queue")
     found = [" ".join(entry.arguments[1:]) for entry in store.entries()]
     assert found == [*(f"seed={s} evaluation=full" for s in (2, 7, 8)), "seed=5"]
     assert [line for line in ask(tmp_path, "list", "--match", "seed=7").splitlines() if "smoke" in line and "7" in line]
-    ask(tmp_path, "remove", "3-4")
+    assert "2 removed; their run folders stay." in ask(tmp_path, "remove", "3-4")
+    shuffled = ask(tmp_path, "shuffle", "--seed", "1")
+    assert f"Order of those to run: {', '.join(str(entry.id) for entry in store.entries())}." in shuffled
+    assert "No entry of the queue matches." in ask(tmp_path, "list", "--state", "failed")
     assert "2 removed" in ask(tmp_path, "clear", "to-run")
-    assert store.entries() == []
+    assert store.entries() == [] and "there are none" in ask(tmp_path, "shuffle")
+    out = ask(tmp_path, "list")
+    assert f"The queue in {store.folder} is empty; `queue add` adds a run." in out and "began" not in out
+
+
+@pytest.mark.parametrize("where", ["--local", "--slurm"])
+def test_add_without_a_setting_is_refused_with_an_example(tmp_path, capsys, where):
+    assert main([where, "add", "--top"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    example = line.partition("python run.py queue add ")[2].split()
+    assert len(checked(example)) == 2  # it would be taken
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_keys_are_not_shown(tmp_path):

@@ -34,6 +34,8 @@ elif name == "scancel":
     jobs[arguments[0]] = "CANCELLED"
 elif arguments[0] in ("hold", "requeuehold"):
     jobs[arguments[1]] = "HELD" if arguments[0] == "hold" else "REQUEUED"
+elif arguments[0] == "ping":
+    print("Slurmctld(primary) at here is UP")
 elif arguments[0] == "release":
     jobs[arguments[1]] = "PENDING"
 elif arguments[0] == "top":
@@ -85,19 +87,24 @@ def test_the_words_act_on_slurm_s_queue_and_on_no_job_but_the_queue_s_own(slurm)
     assert len(rows) == 3 and all(f"seed={i + 1}" in row for i, row in enumerate(rows))
 
     slurm.set(j12_0="RUNNING")
-    assert "12_0 runs on" in slurm("stop")
+    assert "2 jobs wait and are held until `queue start`. 12_0 runs on." in slurm("stop")
     assert slurm.jobs() == {"1": "RUNNING", "12_0": "RUNNING", "12_1": "HELD", "12_2": "HELD"}
     assert "Released: 12_1, 12_2" in slurm("start")
     assert "12_0 ends and waits again" in slurm("stop", "--now")
     assert slurm.jobs() == {"1": "RUNNING", "12_0": "REQUEUED", "12_1": "HELD", "12_2": "HELD"}
     assert "Released: 12_0, 12_1, 12_2" in slurm("start")
 
-    slurm("remove", "12_2")
+    assert "1 removed" in slurm("remove", "12_2")
     assert slurm.jobs()["12_2"] == "CANCELLED" and "12_2" not in slurm("list")
     assert "no job of this queue" in slurm("remove", "1", code=1)
-    slurm("clear", "to-run")
+    assert "No job of the queue matches." in slurm("list", "--state", "failed")
+    assert "Cancelled: 12_0." in slurm("stop", "12_0")
+    assert "1 job waits and is held" in slurm("stop")
+    slurm("clear", "all")
     assert slurm.jobs() == {"1": "RUNNING", "12_0": "CANCELLED", "12_1": "CANCELLED", "12_2": "CANCELLED"}
     assert "no job of this queue" in slurm("stop", "1", code=1)
+    assert slurm("stop").strip() == "No job waits, so none is held."
+    assert "The queue is empty" in slurm("list")
 
 
 @pytest.mark.slow
@@ -123,5 +130,33 @@ def test_what_slurm_cannot_do_is_said(slurm):
                   ("retry", "12_0"), ("add", "--top", "seed=4"), ("list", "--sort", "added")):  # fmt: skip
         assert slurm(*words, code=1).strip(), words
     assert "Access/permission denied" in slurm("move", "12_0", "top", code=1)
-    slurm("move", "12_0", "bottom")
+    assert "Moved to the bottom: 12_0." in slurm("move", "12_0", "bottom")
     assert "update JobId=12_0 Nice=" in slurm.asked.read_text()
+
+
+PINGS = {
+    "down": "echo 'Slurmctld(primary) at here is DOWN'",
+    "no settings": "echo 'scontrol: error: Could not establish a configuration source' >&2; exit 1",
+    "silent": "exec sleep 60",
+    "missing": None,
+}
+
+
+@pytest.mark.parametrize("ping", PINGS)
+@pytest.mark.parametrize("words", [("add", *TINY, "run=classify"), ("list",)])
+def test_where_sbatch_is_and_no_controller_one_sentence_names_both_flags(tmp_path, monkeypatch, capsys, ping, words):
+    bin_dir = tmp_path / "bin"
+    bin_dir.mkdir()
+    for name, line in (("sbatch", f"touch {tmp_path}/submitted; exit 1"), ("scontrol", PINGS[ping])):
+        if line is not None:
+            (bin_dir / name).write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{line}\n")
+            (bin_dir / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(bin_dir))
+    monkeypatch.setattr("sign_recog.queue.slurm._PING_S", 0.5)
+    monkeypatch.chdir(tmp_path)
+    assert main(list(words)) == 1
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert out == "" and "--local" in line and "--slurm" in line and "no SLURM controller answers" in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin"]  # neither a queue nor a submission
+    assert main(["--slurm", "list"]) == 0

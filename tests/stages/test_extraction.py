@@ -98,7 +98,8 @@ def test_only_what_failed_is_tried_again(tmp_path, own):
     config = own("run.retry=failed")
     assert config.run.retry is Retry.failed
     summary = stages.run(config).summary
-    assert (summary["extracted now"], summary["failed"]) == (1, 0)
+    assert (summary["clips tried again"], summary["extracted now"], summary["failed"]) == (1, 1, 0)
+    assert not {"clips", "finished before"} & summary.keys()  # of 6 clips, one was tried
     assert (folder / "a/4 e.npz").exists() and not (folder / "b/2 e.npz").exists()
     assert not (folder / "failed.tsv").exists()
 
@@ -133,7 +134,7 @@ def test_other_settings_are_refused_and_where_the_extractor_has_a_name_another_i
     from sign_recog.stages.build import build
     from sign_recog.stages.extraction import extract
 
-    with pytest.raises(DataError, match=r"options\.image_size was 7, is now \d+.*extractor\.name=ANOTHER"):
+    with pytest.raises(DataError, match=r"extractor\.image_size was 7, is now \d+.*extractor\.name=ANOTHER"):
         extract(config, [], folder, extract_all, build(COLOUR))
     with pytest.raises(DataError) as caught:
         extract(own(), [], folder, extract_all, build(COLOUR))

@@ -77,8 +77,8 @@ def _is_on_a_cluster() -> bool:
 
     if not controller_answers():
         raise QueueError(
-            "sbatch is installed here, but no SLURM controller answers `scontrol ping`: give --local for the queue of this "
-            "machine, or --slurm for SLURM's all the same."
+            "sbatch is installed here, but no SLURM controller answers `scontrol ping`: give --local for the queue of "
+            "this machine, or --slurm for SLURM's all the same."
         )
     return True
 

@@ -16,7 +16,7 @@ from sign_recog.extractors.shards import Job, longest_first
 from sign_recog.storage import atomic
 from sign_recog.storage.claims import Claims
 from sign_recog.storage.fingerprint import fingerprint
-from sign_recog.storage.ledger import Ledger, Ledgers, Stamp, Word, stamp_of
+from sign_recog.storage.ledger import FOLDER, Ledger, Ledgers, Stamp, Word, stamp_of, time_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class SharedFolder:
             DataError: If its extraction.json is damaged.
         """
         self.out_dir, self._description, self._read = out_dir, description, read
-        self._settings, self._only_failed = digest(description), False
+        self._settings = digest(description)
         self._ledgers = Ledgers(out_dir)
         self._ledger: Ledger | None = None
         self._claims: Claims | None = None
@@ -63,7 +63,7 @@ class SharedFolder:
         Args:
             only_failed: Those that the workers' latest word calls failed, even by one that is still at work.
         """
-        self._before, self._only_failed = dict(self._ledgers.words), only_failed
+        self._before = self._words_of_before(only_failed)
         if only_failed:
             jobs = [job for job in jobs if (word := self._before.get(job.clip_id)) and word.state == "failed"]
         prints: dict[Path, str | None] = {}  # clips of one video share its fingerprint
@@ -169,17 +169,25 @@ class SharedFolder:
         return True
 
     def _news(self, job: Job) -> Word | None:
-        """What another worker said of a clip since :meth:`unfinished`, or as one that failed there and still lives."""
+        """What another worker said of a clip since :meth:`unfinished`, or of its failure while it was at work then."""
         word = self._ledgers.words.get(job.clip_id)
         if word is None or word.about != self._about(job):
             return None
         if self._ledger is not None and word.worker == self._ledger.worker.name:
             return None
-        if word is not self._before.get(job.clip_id):
-            return word
-        if word.state != "failed" or self._only_failed or self._ledger is None:
-            return None
-        return word if self._ledgers.is_living(word.worker, self._ledger.now()) else None
+        return word if word is not self._before.get(job.clip_id) else None
+
+    def _words_of_before(self, only_failed: bool) -> dict[str, Word]:
+        """The ledgers' words as they are; failures of workers still at work stand, unless failed clips are asked for."""
+        words = dict(self._ledgers.words)
+        if only_failed:
+            return words
+        now = time_of(self.out_dir / FOLDER)
+        return {
+            clip_id: word
+            for clip_id, word in words.items()
+            if word.state != "failed" or not self._ledgers.is_living(word.worker, now)
+        }
 
     def _about(self, job: Job) -> list[Any]:
         """What a file is made of besides its video, as a line of a ledger holds it."""

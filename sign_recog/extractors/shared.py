@@ -178,7 +178,7 @@ class SharedFolder:
         return word if word is not self._before.get(job.clip_id) else None
 
     def _words_of_before(self, only_failed: bool) -> dict[str, Word]:
-        """The ledgers' words as they are; failures of workers still at work stand, unless failed clips are asked for."""
+        """The ledgers' words; failures of workers still at work are news, unless failed clips are asked for."""
         words = dict(self._ledgers.words)
         if only_failed:
             return words

@@ -78,4 +78,4 @@ def test_all_bad_rows_are_reported_together(tmp_path):
     assert "3 bad rows" in message
     assert "line 3: clip_id '.b'" in message
     assert 'line 4: clip "a" is already that of line 2' in message
-    assert "line 5: the name" in message
+    assert "line 5: clip_id 'ccc" in message and "300 bytes" in message

@@ -47,11 +47,13 @@ def test_torchs_random_numbers_are_drawn_as_without_it():
 
 
 def test_the_next_batch_is_made_while_this_one_is_worked_on():
-    data = Numbers(seconds=0.02)
-    start = time.perf_counter()
-    for _ in PrefetchLoader(data, batch_size=1):
-        time.sleep(0.02)
-    assert time.perf_counter() - start < 0.9 * 10 * 0.04
+    data, seconds = Numbers(seconds=0.02), []
+    for _ in range(3):  # other work on the machine may slow one down
+        start = time.perf_counter()
+        for _ in PrefetchLoader(data, batch_size=1):
+            time.sleep(0.02)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.9 * 10 * 0.04
 
 
 def test_an_error_is_raised_at_its_batch():

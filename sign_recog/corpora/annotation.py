@@ -10,11 +10,10 @@ from pathlib import Path
 
 from sign_recog.corpora.base import LeftOut
 from sign_recog.errors import DataError
-from sign_recog.storage.manifest import COLUMNS, Clip, check_clip_id, inside, listing
+from sign_recog.storage.manifest import COLUMNS, MOST_NAME_BYTES, Clip, check_clip_id, inside, listing
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv")
 
-_MAX_NAME = 200  # bytes; file systems allow 255, and the files made of a clip add a suffix
 SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 SPLIT_NAMES |= dict.fromkeys(("val", "valid", "validation", "dev"), "val")
 
@@ -129,7 +128,7 @@ def rows_to_clips(
         try:
             clip = row_to_clip(row)
             check_clip_id(clip.clip_id)
-            _check_length(clip.clip_id, clip.video)
+            _check_length(clip.video)
         except (ValueError, DataError) as error:
             problems.append(f"{place}: {error}")
             continue
@@ -142,10 +141,10 @@ def rows_to_clips(
     return clips
 
 
-def _check_length(*names: str) -> None:
-    long = [part for name in names for part in name.split("/") if len(part.encode()) > _MAX_NAME]
+def _check_length(video: str) -> None:
+    long = [part for part in video.split("/") if len(part.encode()) > MOST_NAME_BYTES]
     if long:
-        raise ValueError(f"the name {long[0][:40]!r}... is longer than {_MAX_NAME} bytes.")
+        raise ValueError(f"the name {long[0][:40]!r}... is longer than {MOST_NAME_BYTES} bytes.")
 
 
 def keep_existing(

@@ -106,7 +106,7 @@ class DecodedAhead:
                     worker.free(slot)
                     continue
                 if isinstance(item, Again):
-                    if attempt < workers._ATTEMPTS:
+                    if attempt < workers.ATTEMPTS:
                         retried.append((job, attempt + 1))
                     else:
                         item = End(0, {}, DataError(f"{worker.death} So did the one before it, on the same clip."))
@@ -128,7 +128,7 @@ class DecodedAhead:
         except (EOFError, OSError):  # the other end is gone
             worker.death = worker.how_it_died()
             self._deaths += 1
-            if not self._received_any and self._deaths >= workers._HOPELESS:
+            if not self._received_any and self._deaths >= workers.HOPELESS:
                 raise SignRecogError(
                     f"{self._deaths} worker processes died before one clip was decoded. {worker.death}"
                 ) from None
@@ -141,7 +141,7 @@ class DecodedAhead:
         return Window(self._slots[slot], num_padding, timestamps_ms), slot
 
 
-class _Decoder(workers._Worker[Job, Any]):
+class _Decoder(workers.Worker[Job, Any]):
     """One process, its slots, and the clip and attempt it is at."""
 
     death = ""
@@ -172,7 +172,7 @@ def _serve(
     """A worker's life: a clip comes, the numbers of slots with its windows go, until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    workers._end_with_parent()
+    workers.end_with_parent()
     os.environ["OMP_NUM_THREADS"] = "1"  # where pictures are changed or scaled by torch: processes are what scales
     if polite:
         os.nice(_NICENESS)

@@ -1,6 +1,5 @@
 """An extraction's output folder, which any number of workers may share: what is finished, and whose turn it is."""
 
-import json
 import logging
 import re
 import threading
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 from sign_recog.config.identity import digest
 from sign_recog.errors import DataError
 from sign_recog.extractors.failures import FAILED, write_failures
+from sign_recog.extractors.settings import SETTINGS, OtherSettings, read_settings, refuse_others
 from sign_recog.extractors.shards import Job, longest_first
 from sign_recog.storage import atomic
 from sign_recog.storage.claims import Claims
@@ -20,7 +20,6 @@ from sign_recog.storage.ledger import FOLDER, Ledger, Ledgers, Stamp, Word, stam
 
 logger = logging.getLogger(__name__)
 
-SETTINGS = "extraction.json"
 _FRESH_S = 1.0  # what was read of other workers so lately need not be read again before a claim
 
 
@@ -28,10 +27,6 @@ class Sequence(Protocol):
     """What all files hold."""
 
     meta: dict[str, Any]
-
-
-class OtherSettings(DataError):
-    """The folder's files were made with other settings."""
 
 
 class SharedFolder:
@@ -226,10 +221,10 @@ class SharedFolder:
 
     def _check_settings(self, path: Path) -> None:
         """Keep one folder for one extractor setting."""
-        before = _read_settings(path)
+        before = read_settings(path)
         files = (file for file in self.out_dir.rglob("*.npz") if not file.name.startswith("."))
         if before is not None and next(files, None) is not None:
-            _refuse_others(path, before, self._description)
+            refuse_others(path, before, self._description)
             return
         ledger = self._own()  # seen by others before they are looked at: of two that begin at once, one sees the other
         self._refresh()
@@ -264,35 +259,6 @@ class _Claimed:
         """Whether there is a first one, which is then kept for the next to ask."""
         self._ahead = [job for job in [next(self, None)] if job is not None]
         return bool(self._ahead)
-
-
-def _read_settings(path: Path) -> dict[str, Any] | None:
-    """The description in the folder; None = there is none."""
-    try:
-        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        _flat(before)
-    except FileNotFoundError:
-        return None
-    except (ValueError, AttributeError) as error:  # no UTF-8, no JSON, or no object of settings
-        raise DataError(f"{path}: is damaged ({error}). Delete it and run the command again.") from error
-    return before
-
-
-def _refuse_others(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
-    old, new = _flat(before), _flat(now)
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    if names:
-        raise OtherSettings(
-            f"{path}: the files in this folder were made with other settings: "
-            + "; ".join(f"{name} was {old.get(name)}, is now {new.get(name)}" for name in names)
-            + f". Set them back, give another paths.data_root, or delete {path.parent} to extract again."
-        )
-
-
-def _flat(description: dict[str, Any]) -> dict[str, Any]:
-    """By the names that the command line has."""
-    own = {f"extractor.{k}" if k in ("layout", "weights") else k: v for k, v in description.items() if k != "options"}
-    return own | {f"extractor.{k}": v for k, v in description.get("options", {}).items()}
 
 
 def _remove_half_written(path: Path) -> None:

@@ -20,8 +20,8 @@ from sign_recog.errors import SignRecogError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_ATTEMPTS = 2  # at a task, where workers die on it
-_HOPELESS = 10  # dead workers before the first result: the workers themselves are broken
+ATTEMPTS = 2  # at a task, where workers die on it
+HOPELESS = 10  # dead workers before the first result: the workers themselves are broken
 _STOP_S = 5.0  # how long a worker may take to end before it is killed
 
 
@@ -52,7 +52,7 @@ def run_in_workers(
         SignRecogError: If worker after worker dies before anything is done.
     """
     again, fresh = deque[tuple[Task, int]](), iter(tasks)
-    workers: list[_Worker[Task, Result]] = []
+    workers: list[Worker[Task, Result]] = []
     deaths, results = 0, 0
 
     def next_task() -> tuple[Task, int] | None:
@@ -60,7 +60,7 @@ def run_in_workers(
 
     try:
         while len(workers) < num_workers and (first := next_task()) is not None:
-            workers.append(_Worker(work))
+            workers.append(Worker(work))
             workers[-1].give(first)
         while busy := [worker for worker in workers if worker.task is not None]:
             heard = wait([worker.connection for worker in busy])
@@ -75,11 +75,11 @@ def run_in_workers(
                 except (EOFError, OSError):  # the other end is gone
                     reason = worker.how_it_died()
                     deaths += 1
-                    if not results and deaths >= _HOPELESS:
+                    if not results and deaths >= HOPELESS:
                         raise SignRecogError(
                             f"{deaths} worker processes died before one clip was done. {reason}"
                         ) from None
-                    if attempt < _ATTEMPTS:
+                    if attempt < ATTEMPTS:
                         again.append((task, attempt + 1))
                     else:
                         result = Died(f"{reason} So did the one before it, on the same clip.")
@@ -92,7 +92,7 @@ def run_in_workers(
             worker.stop()
 
 
-class _Worker(Generic[Task, Result]):
+class Worker(Generic[Task, Result]):
     """One process, and the task and attempt it is at; None = idle."""
 
     def __init__(self, work: Callable[[Task], Result]) -> None:
@@ -136,7 +136,7 @@ def _serve(connection: Connection, work: Callable[[Task], Result]) -> None:
     """A worker's life: a task comes, its result goes, until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an exception, so that half-written files are removed
-    _end_with_parent()
+    end_with_parent()
     _use_one_heap()
     while True:
         try:
@@ -145,7 +145,7 @@ def _serve(connection: Connection, work: Callable[[Task], Result]) -> None:
             return
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the kernel kill this process when its parent is killed: whoever takes up its task then is alone with it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG in prctl.h

@@ -8,20 +8,14 @@ import contextlib
 import os
 import signal
 import time
-from pathlib import Path
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+from sign_recog.storage.process import birth, machine
 
 
 def identity(pid: int) -> str | None:
-    """The name of a process that runs, as "4711 98765 <boot id>"; None if there is none, or only its remains."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        boot = _BOOT_ID.read_text(encoding="utf-8").strip()
-    except OSError:
-        return None
-    state, start = fields[0], fields[19]  # fields 3 and 22 of proc(5)
-    return None if state in "ZX" else f"{pid} {start} {boot}"
+    """The name of a process that runs, as "4711 98765 <boot id> <namespace>"; None = there is none, or its remains."""
+    born = birth(pid)
+    return f"{pid} {born} {machine()}" if born else None
 
 
 def pid_of(name: str) -> int:

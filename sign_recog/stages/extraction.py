@@ -9,8 +9,8 @@ from sign_recog.config import Config
 from sign_recog.errors import ConfigError, DataError
 from sign_recog.extractors.failures import FAILED
 from sign_recog.extractors.jobs import Extraction, Job
+from sign_recog.extractors.settings import OtherSettings
 from sign_recog.extractors.shards import share
-from sign_recog.extractors.shared import OtherSettings
 from sign_recog.stages.build import build
 from sign_recog.stages.run_folder import extractor_name
 from sign_recog.storage.corpus import PreparedCorpus

@@ -6,7 +6,7 @@ from pathlib import Path
 from sign_recog.config import Config
 from sign_recog.console import print_table
 from sign_recog.extractors.progress import Progress, Speed, progress_of
-from sign_recog.extractors.shared import SETTINGS
+from sign_recog.extractors.settings import SETTINGS
 from sign_recog.launch.overview import one_line
 from sign_recog.stages.extraction import jobs_of
 from sign_recog.stages.run_folder import corpus_dir

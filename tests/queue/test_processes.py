@@ -17,7 +17,7 @@ def test_a_process_is_alive_until_it_ends_and_a_zombie_is_not():
 
 
 def test_a_later_process_of_the_same_number_or_another_start_of_the_machine_is_another_one():
-    pid, start, boot = processes.identity(os.getpid()).split()
+    pid, start, boot = processes.identity(os.getpid()).split(maxsplit=2)
     assert processes.is_alive(f"{pid} {start} {boot}")
     assert not processes.is_alive(f"{pid} {int(start) + 1} {boot}")
     assert not processes.is_alive(f"{pid} {start} another-boot")

@@ -145,7 +145,7 @@ def test_after_a_power_cut_what_ran_begins_again_before_the_others(tmp_path, sto
 def test_after_a_restart_of_the_machine_the_number_of_a_process_means_nothing(tmp_path, store):
     store.add([plan("true", tmp_path)])
     store.take(None)
-    pid, started, _ = processes.identity(os.getpid()).split()
+    pid, started, _ = processes.identity(os.getpid()).split(maxsplit=2)
     store.set_process(1, f"{pid} {started} the-start-before")  # a process of this number runs: this one
     assert [entry.id for entry in recover(store)] == [1]
     assert states(store) == {"true": TO_RUN}

@@ -19,7 +19,7 @@ from sign_recog.storage.lock import FolderInUse, locked
 
 logger = logging.getLogger(__name__)
 
-TRAINING = ("classify", "pipeline")  # stages that may not be twice at work in one run folder
+TRAINING = ("classify", "translate", "pipeline")  # stages that may not be twice at work in one run folder
 # Stages that use a run without being part of it: its status stays.
 ONLOOKERS = ("report", "predict", "export", "clean", "status")
 

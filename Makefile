@@ -5,6 +5,8 @@ SHELL := /bin/sh
 # The first Python in 3.10 to 3.12 on the PATH; PYTHON=/path/to/python chooses another.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
+# A process a core, of one thread each: several of torch's in each would be in one another's way.
+PARALLEL = OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 PIP = .venv/bin/python -m pip install --disable-pip-version-check -q
 
 .PHONY: help demo test test-slurm check bench clean
@@ -16,7 +18,7 @@ demo: .venv/installed  ## set up, then the main job on the built-in signers: vid
 	.venv/bin/python run.py
 
 test: .venv/installed-test  ## set up, then every test that needs no GPU
-	.venv/bin/python -m pytest -m "not gpu"
+	$(PARALLEL) -m "not gpu"
 
 test-slurm: .venv/installed-test  ## start a SLURM on this machine (Debian, as root), run the tests that need one, end it
 	launchers/slurm/up.sh
@@ -26,7 +28,7 @@ check: .venv/installed-dev  ## formatting, linting, types, quick tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest -m "not gpu and not slow"
+	$(PARALLEL) -m "not gpu and not slow"
 
 bench: .venv/installed  ## every benchmark; each prints ratios measured side by side
 	@status=0; for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python $$script || status=1; done; exit $$status

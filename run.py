@@ -22,5 +22,8 @@ def main(cfg: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = cli.checked_arguments(sys.argv[1:])
-    main()
+    try:
+        sys.argv[1:] = cli.checked_arguments(sys.argv[1:])
+        main()
+    except KeyboardInterrupt:  # the stage has said what is kept
+        sys.exit(1)

@@ -15,8 +15,12 @@ _DEFAULT = re.compile(r"^  (?:- (?P<group>\w+): (?P<option>\S+)|# (?P<extra>[\w/
 def checked_arguments(arguments: list[str]) -> list[str]:
     """Return ``arguments`` as Hydra takes them, after checking the whole command.
 
-    ``--help`` and a wrong command end the program here, before anything heavy is imported.
+    ``--help``, a wrong command and ``queue`` end the program here, before anything heavy is imported.
     """
+    if arguments[:1] == ["queue"]:
+        from sign_recog.queue.main import main as queue
+
+        sys.exit(queue(arguments[1:]))
     if {"--help", "-h"} & set(arguments):
         print(help_text())
         sys.exit(0)
@@ -50,19 +54,26 @@ def _end_with_plan(overrides: list[str], *, multirun: bool) -> None:
 def run_to_exit_code(task: Callable[[], float | None]) -> float | None:
     """Call ``task``; an error the user can mend, already logged, ends the program with exit code 1 and no more words.
 
-    In a sweep the error goes on to Hydra, which runs the other jobs first.
+    In a sweep the error goes on to Hydra, which runs the other jobs first; but a job that was stopped here, by Ctrl-C,
+    ends the sweep.
+
+    Raises:
+        KeyboardInterrupt: To end such a sweep.
     """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from sign_recog.errors import SignRecogError
+    from sign_recog.errors import SignRecogError, Stopped
 
     try:
         return task()
-    except SignRecogError:
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
-            raise
-        sys.exit(1)
+    except SignRecogError as error:
+        hydra = HydraConfig.get()
+        if hydra.mode != RunMode.MULTIRUN:
+            sys.exit(1)
+        if isinstance(error, Stopped) and str(hydra.launcher["_target_"]).endswith(".BasicLauncher"):
+            raise KeyboardInterrupt from error
+        raise
 
 
 def flags_before_overrides(arguments: list[str]) -> list[str]:
@@ -108,5 +119,6 @@ def help_text() -> str:
         "  --cfg job      print the composed configuration and stop",
         "  --multirun     run every combination of comma-separated values",
         "  --hydra-help   Hydra's own flags",
+        "  queue          a queue of runs for this machine: python run.py queue --help",
     ]
     return "\n".join(lines)

@@ -5,13 +5,13 @@ fails on the first operator it describes ("operator torchvision::nms does not ex
 networks calls these operators. torchmetrics, which Lightning loads, imports torchvision.
 """
 
-import torch
+from typing import Any
 
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
-_library: torch.library.Library | None = None  # operators live as long as this does
+_library: Any = None  # a torch.library.Library; operators live as long as this does
 
 
 def declare_missing() -> None:
@@ -19,6 +19,8 @@ def declare_missing() -> None:
     global _library
     if _library is not None or _torchvision_loads():
         return
+    import torch
+
     _library = torch.library.Library("torchvision", "FRAGMENT")
     for name, schema in _SCHEMAS.items():
         if not hasattr(torch.ops.torchvision, name):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from torch import Tensor
 
+DOWNLOAD = "download"  # in the place of a file of weights: what the network's library publishes
+
 
 class Batch(TypedDict):
     """Clips padded to the longest of them."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from sign_recog.errors import DataError, SignRecogError
 from sign_recog.extractors.base import NetworkExtractor
+from sign_recog.extractors.decoding import End, Window
 from sign_recog.landmarks.layout import get_layout
 from sign_recog.storage.fingerprint import fingerprint
 from sign_recog.storage.sequences import KeypointSequence
@@ -52,6 +54,44 @@ class FakeExtractor:
         return KeypointSequence(keypoints, np.ones((num_frames, 75)), times, get_layout("holistic_75"), meta)
 
 
+SHAPE = (2, 4, 4, 3)  # of a window of fake_decode
+
+
+def fake_decode(job):
+    """As many windows as the clip's name says, and what its word says after the third of them."""
+    word, number, *rest = job.clip_id.split()
+    for k in range(int(number)):
+        if k == 3:
+            _happen(word, *rest)
+        yield Window(np.full(SHAPE, k, np.uint8), k % 2, [k, k + 1])
+        if word == "note":
+            Path(rest[0]).joinpath(str(k)).touch()
+    yield End(int(number), {"process": os.getpid(), "torch": "torch" in sys.modules, "nice": os.nice(0)})
+
+
+def _happen(word, *rest):
+    if word == "die" or (word == "die-once" and not Path(rest[0]).exists()):
+        if rest:
+            Path(rest[0]).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if word == "abort":
+        os.abort()
+    if word == "sleep":
+        time.sleep(float(rest[0]))
+    if word == "meet":
+        Path(rest[0], rest[1]).touch()
+        until = time.monotonic() + 30
+        while len(list(Path(rest[0]).iterdir())) < 2:
+            if time.monotonic() > until:
+                os.abort()
+            time.sleep(0.01)
+
+
+def dying_decode(job):
+    """Never anything."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 class ColourExtractor(NetworkExtractor):
     """The mean colour of a window, times a weight, as a network whose forward passes are counted."""
 
@@ -71,19 +111,40 @@ class ColourExtractor(NetworkExtractor):
     def head(self):
         return ("classifier.",)
 
-    def forward(self, network, frames):
+    def forward(self, network, frames, num_padding):
         self.batch_sizes.append(len(frames))
         time.sleep(self.seconds)
-        return network(frames.float().mean((1, 2, 3)))
+        return network(frames.float().mean((1, 2, 3)))[:, None]
+
+
+class TokenExtractor(ColourExtractor):
+    """The mean colour of each pair of frames, and how many frames of the window are padding."""
+
+    @property
+    def tokens_per_window(self):
+        return self.reading.num_frames // 2
+
+    def forward(self, network, frames, num_padding):
+        import torch
+
+        self.batch_sizes.append(len(frames))
+        pairs = frames.float().mean((2, 3)).unflatten(1, (-1, 2)).mean(2)  # (B, n / 2, 3)
+        padding = torch.tensor(num_padding, dtype=torch.float32)[:, None, None].expand(*pairs.shape[:2], 1)
+        return torch.cat([pairs, padding], dim=2)
 
 
 COLOUR_SETTINGS = {
-    "window": 1,
+    "num_frames": 1,
+    "sampling_rate": 1,
     "stride": 1,
-    "image_size": 8,
+    "window_rule": "even",
     "target_fps": None,
+    "image_size": 8,
+    "resize": None,
+    "framing": "squash",
     "batch_size": 4,
     "precision": "32",
     "device": "cpu",
     "weights": None,
+    "compile": False,
 }

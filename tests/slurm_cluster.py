@@ -24,6 +24,7 @@ class Workplace:
 
     folder: Path
     program: Path = ROOT / "run.py"
+    corpus: tuple[str, ...] = tuple(TINY)
 
     @property
     def sweep(self) -> Path:
@@ -31,7 +32,7 @@ class Workplace:
 
     def arguments(self, *overrides: str) -> list[str]:
         paths = ("paths.data_root=data", "paths.output_root=outputs")
-        return [sys.executable, str(self.program), *TINY, *paths, *overrides]
+        return [sys.executable, str(self.program), *self.corpus, *paths, *overrides]
 
     def run(self, *overrides: str, code: int = 0, env: dict[str, str] | None = None) -> str:
         """The output of a command, which must end with ``code``."""

@@ -23,6 +23,8 @@ BARE = {name for stage in schemas().values() for name in stage.__dataclass_field
 def settings_of(text: str) -> list[str] | None:
     """The settings of a code span that is a command or settings alone; None if it is neither."""
     words = shlex.split(text.rstrip("\\"))
+    if words[:3] == ["python", "run.py", "queue"]:  # its other words: tests/queue/test_main.py
+        return words[4:] if words[3:4] == ["add"] else None
     if words[:2] == ["python", "run.py"]:
         return [w for w in words[2:] if w not in ("--multirun", "-m", "--cfg", "job", "--help")]
     if words and all(SETTING.fullmatch(w) or "=" in w for w in words) and any(_is_setting(w) for w in words):

@@ -8,7 +8,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "sign_recog"
 LAYERS = [
     "errors", "types", "console", "opencv", "torchvision_operators", "landmarks", "config", "video", "storage",
-    "text", "formats", "corpora", "data", "models", "extractors", "evaluation", "training", "launch", "stages", "cli",
+    "text", "formats", "corpora", "data", "models", "extractors", "evaluation", "training", "launch", "stages", "queue",
+    "cli",
 ]  # fmt: skip
 HEAVY = {"torch", "mediapipe", "cv2", "av", "transformers", "torchvision", "wandb", "matplotlib", "sklearn"}
 

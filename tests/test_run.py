@@ -1,12 +1,20 @@
 """The program as people start it: exit codes, messages, sweeps."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import TINY, load_config, write_fsl105, write_tiny_corpus
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+
+from sign_recog import cli
+from sign_recog.errors import Stopped
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,6 +30,31 @@ def test_an_error_the_user_can_mend_is_one_message_and_exit_code_1(tmp_path):
     assert done.returncode == 1
     assert "run=prepare first" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_ctrl_c_is_one_message_and_the_run_says_that_it_was_stopped(tmp_path):
+    paths = (f"paths.data_root={tmp_path / 'data'}", f"paths.output_root={tmp_path / 'outputs'}")
+    command = [sys.executable, "run.py", *paths, "run=prepare", "data.corpus.num_glosses=600"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as running:
+        while not (status := list(tmp_path.glob("outputs/**/status.json"))) and running.poll() is None:
+            time.sleep(0.1)
+        running.send_signal(signal.SIGINT)
+        output, _ = running.communicate(timeout=60)
+    assert running.returncode == 1, output
+    assert "the same command goes on" in output and "Traceback" not in output
+    assert json.loads(status[0].read_text())["state"] == "stopped"
+
+
+@pytest.mark.parametrize(("launcher", "ends"), [("hydra.x.BasicLauncher", KeyboardInterrupt), ("x.Slurm", Stopped)])
+def test_a_job_that_was_stopped_here_ends_its_sweep_and_on_a_cluster_only_itself(monkeypatch, launcher, ends):
+    hydra = SimpleNamespace(mode=RunMode.MULTIRUN, launcher={"_target_": launcher})
+    monkeypatch.setattr(HydraConfig, "get", lambda: hydra)
+
+    def stopped() -> None:
+        raise Stopped("by Ctrl-C")
+
+    with pytest.raises(ends):
+        cli.run_to_exit_code(stopped)
 
 
 def test_help_answers_within_a_second():

@@ -15,7 +15,7 @@ TRANSLATION_SECTIONS = ("tokenizer", "translation")  # of trainings that have a 
 # How fast, not what: a run may be resumed with other values of these.
 WITHOUT_EFFECT = (
     *(("trainer", name) for name in ("num_workers", "num_threads", "accelerator", "devices", "keep")),
-    *(("extractor", name) for name in ("batch_size", "device")),
+    *(("extractor", name) for name in ("batch_size", "device", "compile")),
 )
 
 
@@ -56,9 +56,10 @@ def digest(value: Any) -> str:
 
 
 def register_resolver() -> None:
-    """Make ``${settings_id:}`` known, the digest of the composed configuration's settings, and ``${training:}``."""
+    """Make ``${settings_id:}``, the digest of the composed configuration, ``${training:}`` and ``${shard:}`` known."""
     OmegaConf.register_new_resolver("settings_id", _settings_id, replace=True)
     OmegaConf.register_new_resolver("training", _training, replace=True)
+    OmegaConf.register_new_resolver("shard", _shard, replace=True)
 
 
 def _training(*, _root_: DictConfig) -> str:
@@ -71,6 +72,13 @@ def _settings_id(*, _root_: DictConfig) -> str:
         section: OmegaConf.to_container(_root_[section], resolve=True) for section in (*SECTIONS, *TRANSLATION_SECTIONS)
     }
     return settings_id(plain)
+
+
+def _shard(*, _root_: DictConfig) -> str:
+    """What the folder of one part of a divided extraction is called besides: "-shard3of8"; "" = it is not divided."""
+    run = _root_.run
+    num_shards = run.get("num_shards", 1) if OmegaConf.is_config(run) else 1
+    return "" if num_shards == 1 else f"-shard{run.shard}of{num_shards}"
 
 
 def changed_settings(now: dict[str, Any], before: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -33,12 +33,14 @@ class Job:
         settings: Those in which the command's jobs differ, "key=value".
         config: None where ``problems`` keep it from being composed.
         swept_by_file: Whether a file of conf/sweep is what makes several jobs; that is a multirun by itself.
+        from_file: What that file sets for this job, "key=value".
     """
 
     settings: list[str]
     config: Config | None = None
     problems: list[str] = field(default_factory=list)
     swept_by_file: bool = False
+    from_file: list[str] = field(default_factory=list)
 
 
 def check_command(overrides: list[str], conf_dir: Path) -> None:
@@ -128,6 +130,7 @@ def _jobs_of_group_choice(
     for combination in itertools.islice(_combinations(values), most):
         own = [f"{o.key_or_group}={value}" for o, value in combination if o.is_sweep_override()]
         job, cfg = Job([*differing, *own], problems=list(twice), swept_by_file=bool(swept)), base.copy()
+        job.from_file = [f"{o.key_or_group}={value}" for o, value in combination if o in swept]
         job.problems += [p for o, value in combination for p in _set(cfg, o, value)]
         try:
             job.config = validate(cfg)

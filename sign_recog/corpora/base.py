@@ -1,6 +1,6 @@
 """What a corpus reader hands to ``run=prepare``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,8 @@ class Corpus:
         notes: What the user should know, one sentence each (an assumption made, rows left out).
         left_out: Annotated clips that are not among ``clips``, one reason each; None = the reader does not look.
         num_frames: clip_id -> frames in its span, where the reader has counted them.
+        augmented: Copy (1, 2, ...) -> as ``features``, of the train clips changed at random, where a corpus has such.
+        noticed: What the user should know after the files that come with the corpus are read, one sentence each.
     """
 
     clips: list[Clip]
@@ -50,3 +52,5 @@ class Corpus:
     notes: list[str] = field(default_factory=list)
     left_out: list[LeftOut] | None = None
     num_frames: dict[str, int] = field(default_factory=dict)
+    augmented: Mapping[int, Callable[[Clip], FeatureSequence]] = field(default_factory=dict)
+    noticed: Callable[[], list[str]] = list

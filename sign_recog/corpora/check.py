@@ -237,10 +237,12 @@ def _check_features(clip: Clip, folder: Path, min_frames: int) -> tuple[list[Pro
         return [problem("features_unreadable", f"{path}: {error} Delete it and extract the clip again.")], None
     found = []
     num_vectors, width = sequence.features.shape
-    fewest = min_frames if sequence.meta.get("window") == 1 else 1  # of windows of many frames one is enough
+    window = sequence.meta.get("window", sequence.meta.get("num_frames"))  # given files say window
+    fewest = min_frames if window == 1 else 1  # of windows of many frames one is enough
     if num_vectors < fewest:
         found.append(problem("features_short", f"{path}: {num_vectors} vectors; at least {fewest} are asked for."))
-    if (np.diff(sequence.timestamps_ms) < 0).any():
+    # Of windows that overlap, each with several vectors, times go back where the next begins.
+    if sequence.meta.get("tokens_per_window", 1) == 1 and (np.diff(sequence.timestamps_ms) < 0).any():
         found.append(problem("timestamps_unordered", f"{path}: times go back. Delete it and extract the clip again."))
     return found, (width, str(sequence.meta.get("extractor", "")))
 

@@ -29,11 +29,19 @@ class _Member:
     corpus: PreparedCorpus
     folders: dict[str, Path]
 
+    def copies(self) -> dict[int, Path]:
+        """Augmented copies of the features, by their numbers."""
+        if "features" not in self.folders:
+            return {}
+        found = self.corpus.augmented_dir(self.folders["features"].name, 1).parent.glob("[1-9]*")
+        return {int(path.name): path for path in found if path.name.isdecimal()}
+
 
 def read(out_dir: Path, *, members: Mapping[str, str], shared_labels: bool, extractor: str | None) -> Corpus:
     """Combine ``members``; a kind of files that every member has is offered, clips without it are left out.
 
-    Clips keep their splits. Their language is the member's name, in the column ``language``.
+    Clips keep their splits. Their language is the member's name, in the column ``language``. Augmented copies of
+    features are offered too where every member has them.
 
     Args:
         out_dir: Unused; nothing is written.
@@ -73,10 +81,17 @@ def read(out_dir: Path, *, members: Mapping[str, str], shared_labels: bool, extr
             places[named.clip_id] = (name, clip)
     _refuse_different_files(opened, kinds, places)
     notes += _extraction_notes(opened, kinds)
+    folders = {kind: {name: member.folders[kind] for name, member in opened.items()} for kind in kinds}
+    copies = {name: member.copies() for name, member in opened.items()}
+    shared = set.intersection(*map(set, copies.values())) if "features" in kinds else set()
     return Corpus(
         clips,
-        keypoints=_reader("keypoints", opened, places, read_keypoints) if "keypoints" in kinds else None,
-        features=_reader("features", opened, places, read_features) if "features" in kinds else None,
+        keypoints=_reader(folders["keypoints"], places, read_keypoints) if "keypoints" in kinds else None,
+        features=_reader(folders["features"], places, read_features) if "features" in kinds else None,
+        augmented={
+            copy: _reader({name: own[copy] for name, own in copies.items()}, places, read_features)
+            for copy in sorted(shared)
+        },
         notes=notes,
     )
 
@@ -182,14 +197,13 @@ def _extraction(folder: Path) -> dict[str, Any] | None:
 
 
 def _reader(
-    kind: str,
-    opened: dict[str, _Member],
+    folders: dict[str, Path],
     places: dict[str, tuple[str, Clip]],
     read_file: Callable[[Path], _Sequence],
 ) -> Callable[[Clip], _Sequence]:
     def read_clip(clip: Clip) -> _Sequence:
         name, own = places[clip.clip_id]
-        sequence = read_file(opened[name].folders[kind] / f"{own.clip_id}.npz")
+        sequence = read_file(folders[name] / f"{own.clip_id}.npz")
         meta = {key: value for key, value in sequence.meta.items() if key != "layout"}
         return replace(sequence, meta={**meta, "clip_id": clip.clip_id})
 

@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from sign_recog.data.datasets import ClipDataset
 from sign_recog.data.prefetch import PrefetchLoader
-from sign_recog.data.readers import Reader, clip_path
+from sign_recog.data.readers import Copies, Reader, clip_path
 from sign_recog.data.samplers import BucketBatchSampler
 from sign_recog.data.vocabulary import Vocabulary
 from sign_recog.errors import DataError
@@ -33,9 +33,18 @@ def build_dataset(
         DataError: If a label is unknown, or a file is damaged or does not fit the modality.
     """
     labels = vocabulary.encode(clips)
-    sequences = reader.open(corpus, clips, extractor)
-    ids = [clip.clip_id for clip in clips]
-    return ClipDataset(sequences, reader, ids, labels, train=train, augmentations=augmentations, seed=seed)
+    copies = reader.open_copies(corpus, clips, extractor) if train else []
+    sequences = Copies(copies) if copies else reader.open(corpus, clips, extractor)
+    return ClipDataset(
+        sequences,
+        reader,
+        [clip.clip_id for clip in clips],
+        labels,
+        train=train,
+        augmentations=augmentations,
+        seed=seed,
+        num_copies=max(1, len(copies)),
+    )
 
 
 def build_loader(

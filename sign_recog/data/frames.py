@@ -54,6 +54,10 @@ class FrameReader:
         """The clips' frames, decoded when they are asked for."""
         return VideoSequences(self, [(corpus.video_path(clip), clip.start_s, clip.end_s) for clip in clips])
 
+    def open_copies(self, corpus: PreparedCorpus, clips: Sequence[Clip], extractor: str) -> list[Sequences]:
+        """None: every epoch changes the frames anew."""
+        return []
+
     def stored(self, path: Path) -> Path:
         """Nothing but videos is read.
 

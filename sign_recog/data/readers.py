@@ -55,6 +55,9 @@ class Reader(Protocol):
     def open(self, corpus: PreparedCorpus, clips: Sequence[Clip], extractor: str) -> Sequences:
         """The clips' network inputs, in their order."""
 
+    def open_copies(self, corpus: PreparedCorpus, clips: Sequence[Clip], extractor: str) -> list[Sequences]:
+        """Augmented copies of train clips: epoch e trains on entry ``e % len``; empty = on what :meth:`open` gives."""
+
     def stored(self, path: Path) -> Any:
         """What an extractor gave for one clip, from its file."""
 
@@ -81,6 +84,10 @@ class PointReader(ABC):
 
     steps: tuple[str, ...] = ()
 
+    def open_copies(self, corpus: PreparedCorpus, clips: Sequence[Clip], extractor: str) -> list[Sequences]:
+        """As :meth:`Reader.open_copies`: there are none."""
+        return []
+
     @abstractmethod
     def augmented(
         self, padded: np.ndarray, lengths: np.ndarray, augmentations: Sequence[Augmentation], rng: np.random.Generator
@@ -101,6 +108,28 @@ class PointReader(ABC):
             padded = padded[:, : lengths.max()]
             padded[np.arange(padded.shape[1]) >= lengths[:, None]] = 0
         return padded, lengths
+
+
+class Copies:
+    """Several copies of the same clips as one :class:`Sequences`: clip i of copy c is at c * (number of clips) + i."""
+
+    def __init__(self, copies: Sequence[Sequences]):
+        self.copies = list(copies)
+        self._num_clips = len(self.copies[0].lengths)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) int64, of each clip, in any copy."""
+        return self.copies[0].lengths
+
+    @property
+    def input_dim(self) -> int:
+        return self.copies[0].input_dim
+
+    def read(self, index: int, rng: np.random.Generator | None) -> np.ndarray:
+        """As :meth:`Sequences.read`."""
+        copy, clip = divmod(index, self._num_clips)
+        return self.copies[copy].read(clip, rng)
 
 
 def pad(sequences: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -138,5 +167,7 @@ def open_pack(
         DataError: If a file is damaged.
     """
     splits = "+".join(sorted({clip.split for clip in clips}))
-    name = f"{splits}-{digest([PREPROCESSING, corpus.folder.name, vars(modality), folder.name])}"
+    # Copies lie one folder deeper, <extractor>/<copy>, and those of one extractor must not replace another's.
+    of = folder.name if folder.parent.parent == corpus.root else f"{folder.parent.name}/{folder.name}"
+    name = f"{splits}-{digest([PREPROCESSING, corpus.folder.name, vars(modality), of])}"
     return open_packed(corpus.root / "cache", name, [clip_path(folder, clip) for clip in clips], read)

@@ -5,6 +5,7 @@ from TensorFlow and want colours in [-1, 1]; torchvision reaches that by ImageNe
 the network, ``transform_input``, which undoes it. Here colours are brought to [-1, 1] at once.
 """
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -28,14 +29,19 @@ class InceptionV3Extractor(NetworkExtractor):
         self, *, target_fps: float | None, batch_size: int, precision: str | int, device: str, weights: str | None
     ) -> None:
         super().__init__(
-            window=1,
+            num_frames=1,
+            sampling_rate=1,
             stride=1,
-            image_size=_IMAGE_SIZE,
+            window_rule="even",
             target_fps=target_fps,
+            image_size=_IMAGE_SIZE,
+            resize=None,
+            framing="squash",
             batch_size=batch_size,
             precision=precision,
             device=device,
             weights=weights,
+            compile=False,
         )
 
     def version(self) -> str:
@@ -69,6 +75,6 @@ class InceptionV3Extractor(NetworkExtractor):
                 module.bn = nn.Identity()
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, network: "nn.Module", frames: "Tensor") -> "Tensor":
+    def forward(self, network: "nn.Module", frames: "Tensor", num_padding: Sequence[int]) -> "Tensor":
         images = frames[:, 0].permute(0, 3, 1, 2)  # (B, 3, H, W), in memory as it came: channels last
-        return network(images.float() / 127.5 - 1.0)
+        return network(images.float() / 127.5 - 1.0)[:, None]

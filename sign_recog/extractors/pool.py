@@ -4,7 +4,7 @@ MediaPipe's threads keep 1.4 cores busy, since a frame waits for the one before 
 Workers write their files themselves, so only clip names and counts travel between processes.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -31,13 +31,13 @@ def extract_all(
     out_dir: Path,
     *,
     num_workers: int | None,
-    failed_name: str = "failed.tsv",
+    only_failed: bool = False,
 ) -> Extraction:
     """Extract every clip that is not finished; see :func:`~sign_recog.extractors.jobs.run_jobs`.
 
     Args:
         num_workers: Processes; 0 = work in this one, None = one for each core this process may use.
-        failed_name: The table's name; shards that share a folder need one each.
+        only_failed: Leave out clips that are not listed as failed.
 
     Raises:
         DataError: If ``out_dir`` holds files of other extractor settings.
@@ -45,10 +45,10 @@ def extract_all(
     """
     most = num_cores() if num_workers is None else num_workers
 
-    def work(todo: list[Job]) -> Generator[tuple[Job, Outcome], None, None]:
-        return _outcomes(todo, partial(_extract_one, extractor=extractor, out_dir=out_dir), min(most, len(todo)))
+    def work(todo: Iterator[Job], at_most: int) -> Generator[tuple[Job, Outcome], None, None]:
+        return _outcomes(todo, partial(_extract_one, extractor=extractor, out_dir=out_dir), min(most, at_most))
 
-    return run_jobs(jobs, extractor.description(), out_dir, read_keypoints, work, failed_name=failed_name)
+    return run_jobs(jobs, extractor.description(), out_dir, read_keypoints, work, only_failed=only_failed)
 
 
 def _extract_one(job: Job, extractor: Extractor, out_dir: Path) -> Outcome:
@@ -57,11 +57,13 @@ def _extract_one(job: Job, extractor: Extractor, out_dir: Path) -> Outcome:
         sequence.meta["clip_id"] = job.clip_id
         write_keypoints(job.output(out_dir), sequence)
     except Exception as error:  # one clip's trouble does not end the run
-        return outcome_of(error)
+        return outcome_of(error, out_dir)
     return Outcome(num_frames=len(sequence.timestamps_ms))
 
 
-def _outcomes(jobs: list[Job], work: partial[Outcome], num_workers: int) -> Generator[tuple[Job, Outcome], None, None]:
+def _outcomes(
+    jobs: Iterator[Job], work: partial[Outcome], num_workers: int
+) -> Generator[tuple[Job, Outcome], None, None]:
     if not num_workers:
         for job in jobs:
             yield job, work(job)

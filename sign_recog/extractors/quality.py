@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sign_recog.storage.memo import Memo
 from sign_recog.storage.sequences import KeypointSequence, read_keypoints
 
 _SURE = 0.5  # points below this confidence are guesses outside the picture, which always tremble
@@ -88,14 +89,14 @@ class QualityReport:
         return known(asdict(self))
 
 
-def measure_all(files: Iterable[tuple[str, Path]]) -> QualityReport:
-    """Measure finished files, given as (clip_id, path), one after another.
+def measure_all(files: Iterable[tuple[str, Path]], memo: Memo | None = None) -> QualityReport:
+    """Measure finished files, given as (clip_id, path), one after another; those that ``memo`` knows are not opened.
 
     Raises:
         DataError: If a file cannot be read.
         ValueError: If there are none.
     """
-    clips = [measure(clip_id, read_keypoints(path)) for clip_id, path in files]
+    clips = [_measured(clip_id, path, memo) for clip_id, path in files]
     if not clips:
         raise ValueError("there are no keypoint files to measure")
     frames = np.array([clip.num_frames for clip in clips])
@@ -115,6 +116,16 @@ def measure_all(files: Iterable[tuple[str, Path]]) -> QualityReport:
         frozen=over_frames([clip.frozen for clip in clips]),
         worst=worst[:_NUM_WORST],
     )
+
+
+def _measured(clip_id: str, path: Path, memo: Memo | None) -> ClipQuality:
+    known = None if memo is None else memo.get(clip_id, [path])
+    if known is not None:
+        return ClipQuality(**known)
+    found = measure(clip_id, read_keypoints(path))
+    if memo is not None:
+        memo.put(clip_id, [path], asdict(found))
+    return found
 
 
 def measure(clip_id: str, sequence: KeypointSequence) -> ClipQuality:

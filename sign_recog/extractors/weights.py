@@ -1,6 +1,7 @@
 """Weights of frozen networks: from a file that is wholly theirs, or none."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ from sign_recog.errors import CheckpointError
 from sign_recog.storage import checkpoint
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 _MOST_NAMES = 8  # of weights, in an error
 
@@ -50,4 +51,15 @@ def content_hash(path: Path) -> str:
     with path.open("rb") as file:
         while block := file.read(2**20):
             digest.update(block)
+    return f"blake2b-{digest.hexdigest()}"
+
+
+def tensors_hash(weights: Mapping[str, "Tensor"]) -> str:
+    """The same of weights that lie in no file of their own: of names, shapes and values, whatever their order."""
+    import torch
+
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return f"blake2b-{digest.hexdigest()}"

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
@@ -38,11 +38,12 @@ def num_cores() -> int:
 
 
 def run_in_workers(
-    tasks: Sequence[Task], work: Callable[[Task], Result], num_workers: int
+    tasks: Iterable[Task], work: Callable[[Task], Result], num_workers: int
 ) -> Generator[tuple[Task, Result | Died], None, None]:
     """Yield each task with ``work(task)``, in the order they are done, worked on by ``num_workers`` processes.
 
-    Tasks are started in their order. Closing the iterator ends the workers; a task in work is given up.
+    Tasks are started in their order, and each is taken from ``tasks`` only when a worker can begin on it. Closing the
+    iterator ends the workers; a task in work is given up.
 
     Args:
         work: Sent once to every worker, where it may keep what is slow to load; it returns no None and never raises.
@@ -50,13 +51,17 @@ def run_in_workers(
     Raises:
         SignRecogError: If worker after worker dies before anything is done.
     """
-    waiting = deque((task, 1) for task in tasks)
+    again, fresh = deque[tuple[Task, int]](), iter(tasks)
     workers: list[_Worker[Task, Result]] = []
     deaths, results = 0, 0
+
+    def next_task() -> tuple[Task, int] | None:
+        return again.popleft() if again else next(((task, 1) for task in fresh), None)
+
     try:
-        for _ in range(min(num_workers, len(waiting))):
+        while len(workers) < num_workers and (first := next_task()) is not None:
             workers.append(_Worker(work))
-            workers[-1].give(waiting.popleft())
+            workers[-1].give(first)
         while busy := [worker for worker in workers if worker.task is not None]:
             heard = wait([worker.connection for worker in busy])
             for worker in busy:
@@ -75,11 +80,11 @@ def run_in_workers(
                             f"{deaths} worker processes died before one clip was done. {reason}"
                         ) from None
                     if attempt < _ATTEMPTS:
-                        waiting.appendleft((task, attempt + 1))
+                        again.append((task, attempt + 1))
                     else:
                         result = Died(f"{reason} So did the one before it, on the same clip.")
                     worker.restart()
-                worker.give(waiting.popleft() if waiting else None)
+                worker.give(next_task())
                 if result is not None:
                     yield task, result
     finally:
@@ -131,12 +136,22 @@ def _serve(connection: Connection, work: Callable[[Task], Result]) -> None:
     """A worker's life: a task comes, its result goes, until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an exception, so that half-written files are removed
+    _end_with_parent()
     _use_one_heap()
     while True:
         try:
             connection.send(work(connection.recv()))
         except (EOFError, ConnectionError):  # closed; reset, where a result was left unread
             return
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when its parent is killed: whoever takes up its task then is alone with it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG in prctl.h
+        parent = multiprocessing.parent_process()
+        if parent is not None and os.getppid() != parent.pid:
+            os._exit(1)  # it was killed before the kernel knew
 
 
 def _use_one_heap() -> None:

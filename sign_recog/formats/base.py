@@ -34,7 +34,7 @@ class Writer(Protocol):
     KINDS: frozenset[str]
     LOSSES: str
 
-    def file_name(self, clip_id: str) -> str:
+    def file_name(self, clip: Clip) -> str:
         """The clip's file, relative to the converted folder."""
 
     def write(self, path: Path, keypoints: KeypointSequence | None, features: FeatureSequence | None) -> int:

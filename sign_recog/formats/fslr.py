@@ -124,9 +124,9 @@ def read_features(path: Path, *, clip_id: str) -> FeatureSequence:
     return FeatureSequence(features.astype(np.float32), timestamps_ms, meta)
 
 
-def file_name(clip_id: str) -> str:
+def file_name(clip: Clip) -> str:
     """FSLR's folders have no subfolders."""
-    return f"{flat_name(clip_id)}.npz"
+    return f"{flat_name(clip.clip_id)}.npz"
 
 
 def write(path: Path, keypoints: KeypointSequence | None, features: FeatureSequence | None) -> int:

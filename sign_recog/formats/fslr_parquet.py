@@ -22,9 +22,9 @@ KINDS = fslr.KINDS
 LOSSES = fslr.LOSSES
 
 
-def file_name(clip_id: str) -> str:
+def file_name(clip: Clip) -> str:
     """The ``.npz``; the table beside it has its name and the suffix ``.parquet``."""
-    return fslr.file_name(clip_id)
+    return fslr.file_name(clip)
 
 
 def write(path: Path, keypoints: KeypointSequence | None, features: FeatureSequence | None) -> int:

@@ -104,9 +104,9 @@ def read(path: Path, *, clip_id: str, layout: str) -> KeypointSequence:
     return KeypointSequence(keypoints, confidence, frame_times(frames, fps), chosen, meta)
 
 
-def file_name(clip_id: str) -> str:
+def file_name(clip: Clip) -> str:
     """A ``.pose`` file named as the clip, in the same subfolders."""
-    return f"{clip_id}.pose"
+    return f"{clip.clip_id}.pose"
 
 
 def write(path: Path, keypoints: KeypointSequence | None, features: FeatureSequence | None) -> int:
@@ -140,7 +140,7 @@ def write_index(folder: Path, clips: Sequence[Clip]) -> Path:
     """Write ``index.csv``: path, and the manifest's columns."""
     header = ("path", "clip_id", "split", "signer", "gloss", "category", "text")
     rows = [
-        [file_name(clip.clip_id), *(getattr(clip, name) for name in header[1:])]  # the same names as Clip's
+        [file_name(clip), *(getattr(clip, name) for name in header[1:])]  # the same names as Clip's
         for clip in clips
     ]
     write_csv(folder / "index.csv", header, rows)

@@ -59,9 +59,9 @@ def read(path: Path, *, clip_id: str, width: int, height: int, fps: float) -> Ke
     return KeypointSequence(keypoints, confidence, frame_times(len(points), fps), get_layout(LAYOUT), meta)
 
 
-def file_name(clip_id: str) -> str:
+def file_name(clip: Clip) -> str:
     """SignON's folder of keypoints has no subfolders."""
-    return f"mediapipe/{flat_name(clip_id)}.npy"
+    return f"mediapipe/{flat_name(clip.clip_id)}.npy"
 
 
 def write(path: Path, keypoints: KeypointSequence | None, features: FeatureSequence | None) -> int:

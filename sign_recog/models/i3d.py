@@ -4,6 +4,8 @@ Its weights have the names of the public PyTorch port, github.com/piergiaj/pytor
 (``rgb_imagenet.pt`` and what others trained with it, such as I3D of WLASL or of BSL).
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -33,7 +35,7 @@ POOLED_BEFORE = {  # kernel and stride of the maximum before a part
 
 
 def i3d(*, width: float) -> VideoBackbone:
-    """Build it; pixels are scaled to [-1, 1].
+    """Build it; pixels are scaled to [-1, 1], as the port and most that was trained with it do.
 
     Args:
         width: Times the channels of every layer; published weights need 1.
@@ -44,11 +46,22 @@ def i3d(*, width: float) -> VideoBackbone:
     if width * 16 < 1:
         raise ConfigError(f"model.backbone.width={width} leaves a layer without channels. Use 1/16 at least.")
     network = I3D(width)
-    half = (0.5, 0.5, 0.5)
     blocks = [part for name, part in network.named_children() if name != "pool"]
     return VideoBackbone(
-        network, feature_dim=network.feature_dim, mean=half, std=half, blocks=blocks, classifier=("logits.",)
+        network,
+        feature_dim=network.feature_dim,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        blocks=blocks,
+        classifier=("logits.",),
+        time_tokens=lambda clips: network.maps(clips).mean(dim=(3, 4)).transpose(1, 2),
+        time_stride=8,
     )
+
+
+def i3d_bsl1k(*, width: float) -> VideoBackbone:
+    """The same with pixels in [-0.5, 0.5], as weights of BSL-1K's code want them (github.com/gulvarol/bsl1k)."""
+    return replace(i3d(width=width), std=(1.0, 1.0, 1.0))
 
 
 class I3D(nn.Module):
@@ -80,12 +93,17 @@ class I3D(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Shapes as above."""
+        return self.pool(self.maps(clips)).mean(dim=(2, 3, 4))
+
+    def maps(self, clips: Tensor) -> Tensor:
+        """What the last convolutions make of the clips: (B, feature_dim, T / 8, H / 32, W / 32), rounded up."""
         maps = clips
         for name, part in self.named_children():
             if name in POOLED_BEFORE:
                 maps = same_max_pool(maps, *POOLED_BEFORE[name])
-            maps = part(maps)
-        return maps.mean(dim=(2, 3, 4))
+            if part is not self.pool:
+                maps = part(maps)
+        return maps
 
 
 class Unit3d(nn.Module):

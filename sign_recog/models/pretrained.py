@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from sign_recog.errors import CheckpointError
+from sign_recog.types import DOWNLOAD
 
 MOST_NAMED = 5  # keys in a message
-DOWNLOAD = "download"  # in the place of a path
 WRAPPERS = ("state_dict", "model_state", "model")  # of Lightning, PySlowFast and Hiera, and timm
 FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")  # of a folder as transformers saves it
 
@@ -60,7 +60,7 @@ def start_from(
         return None
     path, content = weights, None
     if weights == DOWNLOAD:
-        path, content = _download(network, published)
+        path, content = fetch_published(network, published)
     stretched = load_weights(network, path, without=without, positions=positions, rename=rename, content=content)
     return f"{path} ({stretched} position tables stretched to these clips)" if stretched else path
 
@@ -138,12 +138,16 @@ def stretch(table: Tensor, shape: torch.Size, axes: int) -> Tensor | None:
     return resized.flatten(2)[0].T.reshape(shape).to(table.dtype)
 
 
-def _download(network: nn.Module, published: Published | None) -> tuple[str, Mapping[str, Tensor]]:
-    """Where the weights come from, and the weights."""
+def fetch_published(network: nn.Module, published: Published | None) -> tuple[str, Mapping[str, Tensor]]:
+    """Where the weights come from that ``weights=download`` stands for, and the weights.
+
+    Raises:
+        CheckpointError: If none are published, or they cannot be had.
+    """
     if published is None:
         raise CheckpointError(
             f"weights=download: nobody publishes weights of {type(network).__name__} as it is set here in a form that "
-            "can be fetched. Give model.weights=FILE, or null for random weights."
+            "can be fetched. Give weights=FILE, or null for random weights."
         )
     try:
         content = published.fetch(published.address)
@@ -153,7 +157,7 @@ def _download(network: nn.Module, published: Published | None) -> tuple[str, Map
         first = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(
             f"weights=download: {published.address} cannot be had ({first}). Fetch it where there is a network and "
-            "give model.weights=FILE, or null for random weights."
+            "give weights=FILE, or null for random weights."
         ) from error
     return published.address, _state_dict(content, published.address)
 

@@ -1,6 +1,6 @@
 """S3D: Inception over space and time with separable convolutions (Xie et al. 2018, arXiv:1712.04851)."""
 
-from torch import nn
+from torch import Tensor, nn
 
 from sign_recog.models.pixels import KINETICS_MEAN, KINETICS_STD
 from sign_recog.models.pooling import ClippedAvgPool
@@ -22,6 +22,10 @@ def s3d() -> VideoBackbone:
     network = build(weights=None)
     network.avgpool = ClippedAvgPool((2, 7, 7))
     network.classifier = nn.Identity()  # the mean over all places follows, and takes the linear classifier's place
+
+    def time_tokens(clips: Tensor) -> Tensor:
+        return network.features(clips).mean(dim=(3, 4)).transpose(1, 2)
+
     return VideoBackbone(
         network,
         feature_dim=1024,
@@ -31,4 +35,6 @@ def s3d() -> VideoBackbone:
         classifier=("classifier.",),
         published=Published(S3D_Weights.DEFAULT.url),
         min_frames=5,  # fewer leave nothing to the last pooling over time
+        time_tokens=time_tokens,
+        time_stride=8,
     )

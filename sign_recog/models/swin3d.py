@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from sign_recog.errors import ConfigError
 from sign_recog.models.pixels import IMAGENET_MEAN, IMAGENET_STD
@@ -36,6 +36,11 @@ def swin3d(variant: Literal["swin3d_t", "swin3d_s", "swin3d_b"], *, drop_path: f
     skipping = [module for module in network.modules() if isinstance(module, StochasticDepth)]
     for block, module in enumerate(skipping):
         module.p = drop_path * block / (len(skipping) - 1)
+
+    def time_tokens(clips: Tensor) -> Tensor:
+        patches = network.pos_drop(network.patch_embed(clips))  # (B, T / 2, H / 4, W / 4, C), as all that follow
+        return network.norm(network.features(patches)).mean(dim=(2, 3))
+
     return VideoBackbone(
         network,
         feature_dim=network.num_features,
@@ -44,4 +49,6 @@ def swin3d(variant: Literal["swin3d_t", "swin3d_s", "swin3d_b"], *, drop_path: f
         blocks=[block for stage in network.features if isinstance(stage, nn.Sequential) for block in stage],
         classifier=("head.",),
         published=Published(models.get_model_weights(variant).DEFAULT.url),
+        time_tokens=time_tokens,
+        time_stride=2,
     )

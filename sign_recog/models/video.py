@@ -31,6 +31,10 @@ class VideoBackbone:
         positions, rename: How a file's weights are fitted, see :func:`~sign_recog.models.pretrained.load_weights`.
         min_frames: Of a clip.
         image_size: The only width and height in pixels that it reads; None = any.
+        time_tokens: From the same clips to (B, T / ``time_stride``, ``feature_dim``): a vector for each time step of
+            the network's last stage, averaged over space, before a norm that follows the averaging; None = the last
+            stage is not averaged.
+        time_stride: Frames of a time step; T is a multiple of it.
     """
 
     network: nn.Module
@@ -44,6 +48,8 @@ class VideoBackbone:
     rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
     min_frames: int = 1
     image_size: int | None = None
+    time_tokens: Callable[[Tensor], Tensor] | None = None
+    time_stride: int = 1
 
 
 class VideoClassifier(nn.Module):
@@ -144,6 +150,32 @@ class VideoClassifier(nn.Module):
         return self.backbone(self.normalize(clips).transpose(1, 2))
 
 
+class WindowTokens(nn.Module):
+    """A backbone over the bytes of pictures as they are decoded, for features.
+
+    Args:
+        backbone: As built by a function of this package.
+        in_time: A vector for each of the backbone's time steps; else its vector of the clip.
+
+    Attributes:
+        described: The backbone as it was given.
+
+    Shapes:
+        frames: (B, T, H, W, 3) uint8, RGB. Returns (B, K, D), K = T / ``time_stride`` or 1.
+    """
+
+    def __init__(self, backbone: VideoBackbone, *, in_time: bool) -> None:
+        super().__init__()
+        self.normalize = NormalizePixels(backbone.mean, backbone.std)
+        self.backbone, self.described = backbone.network, backbone
+        self.time_tokens = backbone.time_tokens if in_time else None
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Shapes as above."""
+        clips = self.normalize(frames.permute(0, 1, 4, 2, 3)).transpose(1, 2)
+        return self.backbone(clips).unsqueeze(1) if self.time_tokens is None else self.time_tokens(clips)
+
+
 def hold_last_frame(sequence: Tensor, padding_mask: Tensor, num_frames: int) -> Tensor:
     """Bring every clip to ``num_frames`` frames: its own, and then the last of them again and again.
 
@@ -159,10 +191,10 @@ def check_grid(name: str, num_frames: int, image_size: int, *, frames: int, pixe
     """Raise ConfigError unless clips divide into patches of ``frames`` frames and ``pixels`` pixels."""
     if num_frames % frames:
         raise ConfigError(
-            f"{name} reads {frames} frames at a time, and modality.num_frames={num_frames} is no multiple of {frames}."
+            f"{name} reads {frames} frames at a time, and num_frames={num_frames} is no multiple of {frames}."
         )
     if image_size % pixels:
         raise ConfigError(
-            f"{name} needs pictures whose sides are multiples of {pixels} pixels, and modality.image_size={image_size} "
+            f"{name} needs pictures whose sides are multiples of {pixels} pixels, and image_size={image_size} "
             f"is none. Use {max(pixels, round(image_size / pixels) * pixels)}."
         )

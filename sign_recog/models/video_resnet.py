@@ -2,14 +2,14 @@
 
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from sign_recog.errors import ConfigError
 from sign_recog.models.pixels import KINETICS_MEAN, KINETICS_STD
 from sign_recog.models.pretrained import Published
 from sign_recog.models.video import VideoBackbone
 
-VARIANTS = ("r3d_18", "mc3_18", "r2plus1d_18")
+VARIANTS = {"r3d_18": 8, "mc3_18": 1, "r2plus1d_18": 8}  # frames of a time step of the last stage
 
 
 def video_resnet(variant: Literal["r3d_18", "mc3_18", "r2plus1d_18"]) -> VideoBackbone:
@@ -30,6 +30,13 @@ def video_resnet(variant: Literal["r3d_18", "mc3_18", "r2plus1d_18"]) -> VideoBa
     network = models.get_model(variant, weights=None)
     network.fc = nn.Identity()
     stages = (network.layer1, network.layer2, network.layer3, network.layer4)
+
+    def time_tokens(clips: Tensor) -> Tensor:
+        maps = network.stem(clips)
+        for stage in stages:
+            maps = stage(maps)
+        return maps.mean(dim=(3, 4)).transpose(1, 2)
+
     return VideoBackbone(
         network,
         feature_dim=512,
@@ -38,4 +45,6 @@ def video_resnet(variant: Literal["r3d_18", "mc3_18", "r2plus1d_18"]) -> VideoBa
         blocks=[network.stem, *(block for stage in stages for block in stage)],
         classifier=("fc.",),
         published=Published(models.get_model_weights(variant).DEFAULT.url),
+        time_tokens=time_tokens,
+        time_stride=VARIANTS[variant],
     )

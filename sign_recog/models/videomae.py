@@ -63,6 +63,8 @@ def videomae(
         published=None if published is None else Published(published, _from_hub),
         rename=_renaming(network),
         image_size=image_size,
+        time_tokens=lambda clips: network.tubes(clips).unflatten(1, (num_frames // 2, -1)).mean(dim=2),
+        time_stride=2,
     )
 
 
@@ -79,7 +81,11 @@ class MeanOfTubes(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Shapes as above."""
-        return self.fc_norm(self.videomae(clips.transpose(1, 2)).last_hidden_state.mean(dim=1))
+        return self.fc_norm(self.tubes(clips).mean(dim=1))
+
+    def tubes(self, clips: Tensor) -> Tensor:
+        """The vectors of all tubes, those of the first two frames first: (B, T / 2 x H / 16 x W / 16, hidden_size)."""
+        return self.videomae(clips.transpose(1, 2)).last_hidden_state
 
 
 def _renaming(network: nn.Module) -> Callable[[Mapping[str, Tensor]], dict[str, Tensor]]:

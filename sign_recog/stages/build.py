@@ -34,5 +34,6 @@ def build_reader(modality: ModalityConfig) -> Reader:
 
 def stored_reader(modality: dict[str, Any]) -> Reader:
     """The reader of a checkpoint's modality, which is stored as plain values."""
-    schema = OmegaConf.structured(cast(type[Reader], get_class(modality["_target_"])).Settings)
-    return build_reader(cast(ModalityConfig, OmegaConf.to_object(OmegaConf.merge(schema, modality))))
+    settings = cast(type[Reader], get_class(modality["_target_"])).Settings
+    merged = OmegaConf.merge(OmegaConf.structured(settings), settings.earlier, modality)
+    return build_reader(cast(ModalityConfig, OmegaConf.to_object(merged)))

@@ -104,7 +104,7 @@ def _sources(config: Config, corpus: PreparedCorpus, writer: Writer) -> dict[str
 
 
 def _targets(writer: Writer, clips: list[Clip], folder: Path) -> dict[str, Path]:
-    names = {clip.clip_id: writer.file_name(clip.clip_id) for clip in clips}
+    names = {clip.clip_id: writer.file_name(clip) for clip in clips}
     owners: dict[str, str] = {}
     for clip_id, name in names.items():
         if owners.setdefault(name, clip_id) != clip_id:

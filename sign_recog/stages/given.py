@@ -35,6 +35,10 @@ def write_given(corpus: Corpus, prepared: PreparedCorpus) -> dict[str, int]:
     if corpus.features is not None:
         folder = prepared.features_dir(GIVEN)
         counts |= _write_kind("feature", prepared, folder, corpus.features, read_features, write_features)
+    for copy, load in corpus.augmented.items():
+        folder = prepared.augmented_dir(GIVEN, copy)
+        kind = f"augmented copy {copy}'s feature"
+        counts |= _write_kind(kind, prepared, folder, load, read_features, write_features, split="train")
     return counts
 
 
@@ -45,9 +49,12 @@ def _write_kind(
     load: Callable[..., Any],
     read: Callable[[Path], Any],
     write: Callable[[Path, Any], None],
+    split: str | None = None,
 ) -> dict[str, int]:
+    """Write the clips of ``split``, None = all."""
     written, failed = 0, {}
-    for clip in tqdm(prepared.clips, desc=f"{kind} files", unit="clip", mininterval=1.0):
+    clips = prepared.clips if split is None else prepared.of_split(split)
+    for clip in tqdm(clips, desc=f"{kind} files", unit="clip", mininterval=1.0):
         path = clip_path(folder, clip)
         try:
             sequence = load(clip)
@@ -58,10 +65,10 @@ def _write_kind(
         if not _holds(path, sequence, read):
             write(path, sequence)
             written += 1
-    if len(failed) == len(prepared.clips):
+    if clips and len(failed) == len(clips):
         first, reason = next(iter(failed.items()))
         raise DataError(f"None of {len(failed)} clips has readable {kind}s. The first: {first}: {reason}")
-    for clip in prepared.clips:
+    for clip in clips:
         if clip.clip_id in failed:
             clip_path(folder, clip).unlink(missing_ok=True)  # of a source that was good before
     rows = [("clip_id", "reason"), *failed.items()]

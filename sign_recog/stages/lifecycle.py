@@ -1,5 +1,6 @@
 """What every stage goes through: a status file, the run's log, its summary, and a clear end."""
 
+import errno
 import json
 import logging
 import time
@@ -20,6 +21,10 @@ from sign_recog.storage.lock import FolderInUse, locked
 logger = logging.getLogger(__name__)
 
 TRAINING = ("classify", "translate", "pipeline")  # stages that may not be twice at work in one run folder
+# What the disk says to whoever may not write, has no room, or names a file for a folder.
+_REFUSALS = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR,
+)  # fmt: skip
 # Stages that use a run without being part of it: its status stays.
 ONLOOKERS = ("report", "predict", "export", "clean", "status")
 
@@ -56,6 +61,11 @@ def run(config: Config) -> StageResult:
     except FolderInUse as error:
         logger.error("%s", error)  # the status is the other process's
         raise
+    except KeyboardInterrupt:
+        said = "Stopped by Ctrl-C. What is finished is kept, and the same command goes on."
+        logger.error("%s", said)
+        write_status(state="stopped", error=said, ended=_stamp(time.time()))
+        raise
     except BaseException as error:
         kind = "" if isinstance(error, SignRecogError) else f"{type(error).__name__}: "
         logger.error("%s%s", kind, error)
@@ -76,9 +86,11 @@ def _run_stage(config: Config) -> StageResult:
     """The stage; what the disk refuses is an error that the user can mend."""
     try:
         return get_method(config.run._target_)(config)
-    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
         raise DataError(
-            f"{error.filename}: {error.strerror}. Check paths.data_root={config.paths.data_root}, "
+            f"{error.filename or 'A file'}: {error.strerror}. Check paths.data_root={config.paths.data_root}, "
             f"paths.output_root={config.paths.output_root} and the folders of your data."
         ) from error
 

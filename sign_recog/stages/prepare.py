@@ -32,7 +32,8 @@ from sign_recog.stages.run_folder import corpus_dir, corpus_root, plain
 from sign_recog.stages.small_clips import SmallClips, make_small_clips
 from sign_recog.stages.tokenizer import train_tokenizer
 from sign_recog.storage import atomic
-from sign_recog.storage.corpus import PreparedCorpus, corpus_info_path
+from sign_recog.storage.corpus import PreparedCorpus, corpus_info_path, open_corpus
+from sign_recog.storage.lock import locked_in_turn
 from sign_recog.storage.manifest import SPLITS, Clip, split_counts, write_manifest
 
 logger = logging.getLogger(__name__)
@@ -42,12 +43,20 @@ def run(config: Config) -> StageResult:
     """Read the annotation, choose glosses, assign splits, and write the manifest; originals are only read.
 
     Clips that cannot be used are left out and counted in corpus.json and left_out.tsv. With ``data.clip_size`` every
-    clip is encoded as a small file, and the manifest names those.
+    clip is encoded as a small file, and the manifest names those. Of several that prepare the same corpus at once, one
+    does, and the others wait and find it prepared.
 
     Raises:
         ConfigError: If a setting has no effect on this corpus.
         DataError: If the annotation is not what it should be, or val or test hold a gloss that train lacks.
     """
+    with locked_in_turn(corpus_root(config), "preparing") as waited:
+        if waited and corpus_info_path(corpus_dir(config)).exists():
+            return StageResult(summary=_found(open_corpus(corpus_dir(config))))
+        return _prepare(config)
+
+
+def _prepare(config: Config) -> StageResult:
     data, folder, root = config.data, corpus_dir(config), corpus_root(config)
     _refuse_another_corpus(root, plain(data))
     if data.video_dir is not None and "video_dir" not in data.corpus:
@@ -94,6 +103,9 @@ def run(config: Config) -> StageResult:
         "warnings": warnings,
     }
     written = write_given(corpus, PreparedCorpus(folder, clips, corpus.video_dir, info))
+    for message in corpus.noticed():
+        logger.warning("%s", message)
+        warnings.append(message)
     atomic.write_json(corpus_info_path(folder), info)
     _print_coverage(table)
     lines = coverage_lines(table or {})
@@ -108,6 +120,17 @@ def run(config: Config) -> StageResult:
     }
     summary |= ({} if small is None else small.counts) | written | train_tokenizer(config, folder, clips)
     return StageResult(summary=summary)
+
+
+def _found(corpus: PreparedCorpus) -> dict[str, Any]:
+    """The summary of what another process has prepared just now."""
+    return {
+        "manifest": corpus.folder / "manifest.tsv",
+        **{f"{name} clips": count for name, count in split_counts(corpus.clips).items()},
+        "glosses": corpus.info["glosses"],
+        "categories": corpus.info["categories"],
+        "prepared by": "another process, which this one waited for",
+    }
 
 
 def _divided(corpus: Corpus, data: DataConfig) -> tuple[list[Clip], list[LeftOut] | None, Vocabulary, list[str]]:

@@ -35,13 +35,14 @@ def prepared(config: Config) -> PreparedCorpus:
 
 
 def extractor_name(config: Config) -> str:
-    """The folder of an extractor's files below keypoints/ or features/: the module of its class."""
+    """The folder of an extractor's files below keypoints/ or features/: its ``name``, else the module of its class."""
     return stored_extractor({"extractor": config.extractor})
 
 
 def stored_extractor(config: dict[str, Any]) -> str:
     """:func:`extractor_name` of a checkpoint's configuration, whatever extractor the command at hand names."""
-    return config["extractor"]["_target_"].split(".")[-2]
+    extractor = config["extractor"]
+    return extractor.get("name") or extractor["_target_"].split(".")[-2]
 
 
 def checkpoint_path(config: Config, given: str | None) -> Path:

@@ -1,4 +1,4 @@
-"""How the runs of a sweep stand, on a cluster or here; it reads files, so it disturbs none."""
+"""How the runs of a sweep and the extractions of a corpus stand, on a cluster or here; it disturbs none."""
 
 import json
 from collections import Counter
@@ -12,14 +12,18 @@ from sign_recog.evaluation.runs import find_runs
 from sign_recog.launch.overview import one_line, print_standings, progress, standings
 from sign_recog.launch.records import FOLDER, JobRecord, read_jobs
 from sign_recog.stages import StageResult
+from sign_recog.stages.extraction_status import print_extractions
 
 
 def run(config: Config) -> StageResult:
-    """Print one line for each job that was submitted, and for each other run below the folder.
+    """Print one line for each job that was submitted, each other run below the folder, and each extraction.
+
+    Extractions are those of the corpus that the configuration names, whoever works at them.
 
     Raises:
-        DataError: If there is neither.
+        DataError: If there is none of them.
     """
+    extractions = print_extractions(config)
     given = config.run.folder
     folder = Path(config.paths.output_root) / config.name if given is None else Path(given)
     records = _latest(folder)
@@ -33,9 +37,12 @@ def run(config: Config) -> StageResult:
         found = [(str(path.relative_to(folder)), *_own_words(path)) for path in others]
         print_table(f"{folder}: runs", ("run", "state", "since", "note"), found)
         states.update(state for _, state, _, _ in found)
-    if not states:
-        raise DataError(f"{folder}: no job was submitted from here and no run lies below. Give run.folder=FOLDER.")
-    return StageResult(summary=dict(sorted(states.items())))
+    if not states and not extractions:
+        raise DataError(
+            f"{folder}: no job was submitted from here and no run lies below. Give run.folder=FOLDER. Nor is anything "
+            f"of the corpus data.name={config.data.name} extracted: give its settings of the group data."
+        )
+    return StageResult(summary=dict(sorted(states.items())) | extractions)
 
 
 def _latest(folder: Path) -> list[JobRecord]:

@@ -50,6 +50,11 @@ class PreparedCorpus:
         """As :meth:`keypoints_dir`."""
         return self._dir("features", extractor)
 
+    def augmented_dir(self, extractor: str, copy: int) -> Path:
+        """Where ``<clip_id>.npz`` of an augmented copy of the train clips lie; copies count from 1."""
+        name = GIVEN if "features" in self.info["given"] else extractor
+        return self.root / "features_augmented" / name / str(copy)
+
     def _dir(self, kind: str, extractor: str) -> Path:
         return self.root / kind / (GIVEN if kind in self.info["given"] else extractor)
 

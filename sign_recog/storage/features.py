@@ -1,5 +1,6 @@
 """Feature sequences on disk: one ``.npz`` a clip (format: docs/data_formats.md)."""
 
+import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +18,10 @@ class FeatureSequence:
     """What a frozen network, or a sensor, gives for one clip.
 
     Attributes:
-        features: (N, D) float32 or float16, finite; N windows, or frames where window is 1.
-        timestamps_ms: (N,) int64, start of each window from the start of the clip.
-        meta: clip_id, extractor, window and stride (frames at fps), fps, weights, ...
+        features: (N, D) float32 or float16, finite; N tokens: one a window, or some, or one a frame.
+        timestamps_ms: (N,) int64, start of each token from the start of the clip; where windows of several tokens
+            overlap, times go back at a window's beginning.
+        meta: clip_id, extractor, num_frames (of a window), sampling_rate and stride (frames at fps), fps, weights, ...
     """
 
     features: np.ndarray
@@ -29,13 +31,14 @@ class FeatureSequence:
 
 def write_features(path: Path, sequence: FeatureSequence) -> None:
     """Write ``sequence``, atomically; the features keep their dtype."""
-    with atomic.replaced(path) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file,
-            features=sequence.features,
-            timestamps_ms=sequence.timestamps_ms.astype(np.int64),
-            meta=np.array(json.dumps(sequence.meta, ensure_ascii=False)),
-        )
+    file = io.BytesIO()  # a ZipFile on a disk that fills up reports errors of its own when it is collected
+    np.savez(
+        file,
+        features=sequence.features,
+        timestamps_ms=sequence.timestamps_ms.astype(np.int64),
+        meta=np.array(json.dumps(sequence.meta, ensure_ascii=False)),
+    )
+    atomic.write_bytes(path, file.getvalue())
 
 
 def read_features(path: Path) -> FeatureSequence:

@@ -13,6 +13,7 @@ from sign_recog.errors import DataError
 from sign_recog.storage import atomic
 
 SPLITS = ("train", "val", "test")
+MOST_NAME_BYTES = 200  # of each part of a clip_id; file systems take 255, and temporary names are up to 40 longer
 
 
 @dataclass
@@ -144,12 +145,18 @@ def read_table(
 
 
 def check_clip_id(clip_id: str) -> None:
-    """Refuse names that could lead a file out of its folder.
+    """Refuse names that could lead a file out of its folder, or that no file can have.
 
     Raises:
-        ValueError: If ``clip_id`` is not a relative path of plain names.
+        ValueError: If ``clip_id`` is not a relative path of plain names, each of at most 200 bytes in UTF-8.
     """
     names = clip_id.split("/")
+    longest = max(len(name.encode()) for name in names)
+    if longest > MOST_NAME_BYTES:
+        raise ValueError(
+            f"clip_id {clip_id[:60]!r}... has a part of {longest} bytes (UTF-8), too long for the name of a file. "
+            f"Use at most {MOST_NAME_BYTES} between two '/'; letters outside ASCII take 2 to 4 each."
+        )
     if ".." in clip_id or not all(name[:1].isalnum() and all(map(_is_plain, name)) for name in names):
         raise ValueError(
             f"clip_id {clip_id!r} is not a plain name. Use letters, digits, space, '.', '-', '_' and '/', no '..'."

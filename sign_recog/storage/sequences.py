@@ -1,5 +1,6 @@
 """Keypoint sequences on disk: one ``.npz`` a clip (format: docs/data_formats.md)."""
 
+import io
 import json
 import tokenize
 import zipfile
@@ -44,14 +45,15 @@ class KeypointSequence:
 def write_keypoints(path: Path, sequence: KeypointSequence) -> None:
     """Write ``sequence``, atomically."""
     meta = {"layout": sequence.layout.name, **sequence.meta}
-    with atomic.replaced(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            keypoints=sequence.keypoints.astype(np.float32),
-            confidence=sequence.confidence.astype(np.float32),
-            timestamps_ms=sequence.timestamps_ms.astype(np.int64),
-            meta=np.array(json.dumps(meta, ensure_ascii=False)),
-        )
+    file = io.BytesIO()  # a ZipFile on a disk that fills up reports errors of its own when it is collected
+    np.savez_compressed(
+        file,
+        keypoints=sequence.keypoints.astype(np.float32),
+        confidence=sequence.confidence.astype(np.float32),
+        timestamps_ms=sequence.timestamps_ms.astype(np.int64),
+        meta=np.array(json.dumps(meta, ensure_ascii=False)),
+    )
+    atomic.write_bytes(path, file.getvalue())
 
 
 def read_keypoints(path: Path) -> KeypointSequence:

@@ -76,6 +76,34 @@ class Framing:
         squares[:, :, above : above + height, before : before + width] = content
         return squares
 
+    def square(self, image: np.ndarray) -> np.ndarray:
+        """What is seen of one picture (H, W, 3) uint8, (size, size, 3): :meth:`squares` of it, but for rounding.
+
+        A picture that is not large is scaled by Pillow, so that a process which only decodes need not load torch.
+        """
+        from PIL import Image
+
+        top, left, height, width = self.box
+        part, (shown_height, shown_width) = image[top : top + height, left : left + width], self._shown
+        if (height, width) == (shown_height, shown_width):
+            content = part
+        elif part.nbytes > _LARGE_BYTES:
+            content = _scaled(np.ascontiguousarray(part)[None], (shown_height, shown_width))[0]
+        else:
+            # Pillow takes a part of an array row by row, which would cost more than scaling it.
+            scaled = Image.fromarray(np.ascontiguousarray(part)).resize(
+                (shown_width, shown_height), Image.Resampling.BILINEAR
+            )
+            content = np.asarray(scaled)
+        if self.mirrored:
+            content = content[:, ::-1]
+        if content.shape[:2] == (self.size, self.size):
+            return content
+        square = np.zeros((self.size, self.size, 3), np.uint8)
+        above, before = (self.size - shown_height) // 2, (self.size - shown_width) // 2
+        square[above : above + shown_height, before : before + shown_width] = content
+        return square
+
 
 def _scaled(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(T, H, W, 3) uint8 -> (T, *size, 3): bilinear, antialiased as what torchvision's networks were trained on."""

@@ -17,7 +17,7 @@ TRANSLATES = ["model=transformer_seq2seq", "tokenizer=words"]
 NEEDED = {
     "run=predict": ["run.input=x.mp4"],
     "run=convert": ["run.format=fslr", "run.output_dir=x"],
-    "extractor=inception_v3": ["modality=features"],
+    **{o: ["modality=features"] for o in OPTIONS if o.startswith("extractor=") and "mediapipe" not in o},
     "transfer=extend": ["transfer.checkpoint=x"],
     "modality=rgb": ["model=vtn"],
     "modality=gloss": TRANSLATES,

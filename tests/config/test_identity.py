@@ -38,6 +38,11 @@ def test_the_seed_changes_only_the_last_name():
     assert first.rpartition("/")[0] == second.rpartition("/")[0] and first != second
 
 
+def test_shards_of_an_extraction_have_a_folder_each_so_that_they_can_be_jobs_of_one_array():
+    shards = [load("run=extract_keypoints", "run.num_shards=2", f"run.shard={i}").paths.run_dir for i in (0, 1)]
+    assert shards == [f"{load().paths.run_dir}-shard{i}of2" for i in (0, 1)]
+
+
 def test_the_order_of_steps_is_a_setting():
     changed = plain(load("modality=rgb", "model=vtn", "modality/sampler=chunked_wobble"))
     steps = changed["modality"]["sampler"]

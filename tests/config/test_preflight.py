@@ -44,6 +44,12 @@ def test_all_problems_are_reported_at_once_with_key_value_and_remedy():
     assert "loss.label_smoothing=2.0 must lie in [0, 1)" in text
 
 
+@pytest.mark.parametrize("stage", ["extract_keypoints", "extract_features", "prepare", "validate"])
+def test_fewer_workers_than_none_are_refused(stage):
+    assert "run.num_workers=-1 must be at least 0" in message(f"run={stage}", "run.num_workers=-1")
+    check_command([f"run={stage}", "run.num_workers=0"], cli.CONF_DIR)
+
+
 def test_a_misspelt_option_names_the_right_one():
     assert "model=transfromer: there is no such option. Did you mean transformer" in message("model=transfromer")
 

@@ -31,7 +31,7 @@ def videos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def extracted(videos):
     extractor = make()
-    return {job.clip_id: found for job, found in extractor.sequences([Job(v.stem, v) for v in videos], num_threads=2)}
+    return {job.clip_id: found for job, found in extractor.sequences([Job(v.stem, v) for v in videos], num_workers=0)}
 
 
 def error(features, expected):
@@ -78,10 +78,14 @@ def test_the_description_says_what_decides_features(extracted):
     assert make().description() == make(batch_size=8, device="auto").description()
     assert extracted["2"].meta["extraction"] == make().description()
     assert make().description()["options"] == {
-        "window": 1,
+        "num_frames": 1,
+        "sampling_rate": 1,
         "stride": 1,
-        "image_size": 299,
+        "window_rule": "even",
         "target_fps": None,
+        "image_size": 299,
+        "resize": None,
+        "framing": "squash",
         "precision": "32",
     }
 

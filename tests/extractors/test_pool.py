@@ -40,10 +40,10 @@ def test_failures_are_listed_and_the_rest_goes_on(tmp_path, num_workers):
     result = run([*jobs, Job("e/f", tmp_path / "a.mp4")], tmp_path / "out", num_workers=num_workers)
     assert result.failed == {"b": "b.mp4: shows\tnobody.", "c": "ZeroDivisionError: by zero"}
     assert (result.finished, result.skipped, result.num_frames) == (3, 0, len("fine") * 2 + len("good enough"))
-    rows = read_table(tmp_path / "out" / "failed.tsv", ("clip_id", "reason"))
-    assert rows == [
-        {"clip_id": "b", "reason": "b.mp4: shows nobody."},
-        {"clip_id": "c", "reason": "ZeroDivisionError: by zero"},
+    rows = read_table(tmp_path / "out" / "failed.tsv", ("clip_id", "reason", "time", "worker"))
+    assert [(row["clip_id"], row["reason"]) for row in rows] == [
+        ("b", "b.mp4: shows nobody."),
+        ("c", "ZeroDivisionError: by zero"),
     ]
     assert read_keypoints(tmp_path / "out" / "d.npz").meta["clip_id"] == "d"
     assert len(read_keypoints(tmp_path / "out" / "e" / "f.npz").timestamps_ms) == 4
@@ -96,7 +96,7 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path):
     jobs = make_jobs(tmp_path, a="fine")
     run(jobs, tmp_path / "out", extractor=FakeExtractor(threshold=0.5, smooth=True))
     before = times(tmp_path / "out")
-    with pytest.raises(DataError, match=r"extraction\.json: .*options\.threshold was 0\.5, is now 0\.7\. .*delete"):
+    with pytest.raises(DataError, match=r"extraction\.json: .*extractor\.threshold was 0\.5, is now 0\.7\. .*delete"):
         run(jobs, tmp_path / "out", extractor=FakeExtractor(threshold=0.7, smooth=True))
     assert times(tmp_path / "out") == before
 
@@ -184,7 +184,7 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_no_process(tmp_path, whom):
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode != 0
     assert error.count("Traceback") == 1  # the parent's KeyboardInterrupt; workers end silently
-    files = [path for path in (tmp_path / "out").iterdir() if path.name != "extraction.json"]
+    files = [path for path in (tmp_path / "out").iterdir() if path.name not in ("extraction.json", ".progress")]
     assert 3 <= len(files) < 40
     for path in files:
         assert read_keypoints(path).meta["clip_id"] == path.stem

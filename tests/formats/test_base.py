@@ -8,21 +8,22 @@ import pytest
 from sign_recog.errors import ConfigError, DataError
 from sign_recog.formats import base, fslr, pose, signon
 from sign_recog.landmarks.layout import get_layout
+from sign_recog.storage.manifest import Clip
 from sign_recog.storage.sequences import KeypointSequence
 
 
 def test_every_writer_has_what_the_protocol_asks_and_is_found_by_name():
-    assert base.writers() == ["fslr", "fslr_parquet", "pose", "signon"]
+    assert base.writers() == ["fslr", "fslr_parquet", "pose", "signon", "ssvp_slt"]
     for name in base.writers():
         writer = base.get_writer(name)
         assert writer.KINDS.issubset({"keypoints", "features"}) and writer.LOSSES.endswith(".")
-        assert writer.file_name("a/b").partition(".")[0].endswith(("a/b", "a_b"))
+        assert writer.file_name(Clip("a/b")).partition(".")[0].endswith(("a/b", "a_b"))
         assert callable(writer.write) and callable(writer.write_index)
 
 
 @pytest.mark.parametrize("name", ["elan", "base", "uea", "../fslr", ""])
 def test_other_names_are_refused(name):
-    with pytest.raises(ConfigError, match="is none of fslr, fslr_parquet, pose, signon"):
+    with pytest.raises(ConfigError, match="is none of fslr, fslr_parquet, pose, signon, ssvp_slt"):
         base.get_writer(name)
 
 

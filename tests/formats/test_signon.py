@@ -56,7 +56,7 @@ def test_the_table_has_exactly_signons_columns(tmp_path):
     assert signon.write_index(tmp_path, clips).read_text() == (
         "Id,Label,Participant,Video,Subset\n0,HUIS,S1,x_1.mp4,train\n"
     )
-    assert signon.file_name("x/1") == "mediapipe/x_1.npy"
+    assert signon.file_name(Clip("x/1")) == "mediapipe/x_1.npy"
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_pyslowfasts_names_are_understood():
 
 def test_there_is_nothing_to_download_for_the_base_network():
     base = build(TINY, 4, 32)
-    with pytest.raises(CheckpointError, match=r"nobody publishes weights of MViT.*Give model.weights=FILE"):
+    with pytest.raises(CheckpointError, match=r"nobody publishes weights of MViT.*Give weights=FILE"):
         start_from(base.network, "download", without=(), published=base.published)
 
 

@@ -109,7 +109,7 @@ def test_a_download_is_kept_and_its_hash_checked(tmp_path, monkeypatch):
 def test_without_a_network_or_anything_published_the_message_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     address = "http://127.0.0.1:9/net-0123abcd.pth"  # port 9 discards; nothing listens
-    with pytest.raises(CheckpointError, match=f"{address} cannot be had .*give model.weights=FILE, or null"):
+    with pytest.raises(CheckpointError, match=f"{address} cannot be had .*give weights=FILE, or null"):
         start_from(make(), "download", without=(), published=Published(address))
     with pytest.raises(CheckpointError, match="nobody publishes weights of Sequential"):
         start_from(make(), "download", without=(), published=None)

@@ -136,9 +136,9 @@ def test_clips_and_pictures_of_another_size_are_refused():
     for name in ("mvit_v2_s", "hiera_tiny", "videomae_small"):
         with pytest.raises(ConfigError, match=r"was built for pictures of 32 x 32 pixels, and these have 64 x 64"):
             video_network(name)(*collate([make_clip(FRAMES, pixels=64)]))
-        with pytest.raises(ConfigError, match=r"2 frames at a time, and modality.num_frames=7"):
+        with pytest.raises(ConfigError, match=r"2 frames at a time, and num_frames=7"):
             video_network(name, "modality.num_frames=7")
-        with pytest.raises(ConfigError, match=r"modality.image_size=40 is none. Use (32|48)"):
+        with pytest.raises(ConfigError, match=r"image_size=40 is none. Use (32|48)"):
             video_network(name, "modality.image_size=40")
 
 

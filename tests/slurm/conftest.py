@@ -1,4 +1,4 @@
-"""A real SLURM for these tests: the one that SLURM_CONF names, else that of launchers/slurm/up.sh.
+"""A real SLURM for these tests: that of launchers/slurm/up.sh, never a cluster that others use as well.
 
 Where none answers they are skipped; with REQUIRE_SLURM=1 they fail. ``make test-slurm`` brings one up first.
 """
@@ -16,11 +16,12 @@ from slurm_cluster import Workplace
 def cluster():
     """A controller that answers; no job is left behind."""
     folder = Path(os.environ.get("CLUSTER_ROOT", Path(os.environ.get("TMPDIR", "/tmp")) / "sign-recog-slurm"))
-    if "SLURM_CONF" not in os.environ and (folder / "etc/slurm.conf").exists():
-        os.environ["SLURM_CONF"] = str(folder / "etc/slurm.conf")
-    answers = shutil.which("scontrol") and subprocess.run(["scontrol", "ping"], capture_output=True).returncode == 0
+    conf, answers = folder / "etc/slurm.conf", False
+    if conf.exists() and shutil.which("scontrol"):
+        os.environ["SLURM_CONF"] = str(conf)
+        answers = subprocess.run(["scontrol", "ping"], capture_output=True).returncode == 0
     if not answers:
-        reason = "no SLURM controller answers; launchers/slurm/up.sh starts one"
+        reason = "no SLURM of launchers/slurm/up.sh answers"
         if os.environ.get("REQUIRE_SLURM") == "1":
             pytest.fail(f"REQUIRE_SLURM=1, but {reason}")
         pytest.skip(reason)

@@ -56,7 +56,7 @@ def make_originals(folder: Path, format_name: str) -> Path:
         if format_name == "fslr":
             vectors = np.random.default_rng(1).random((len(keypoints.keypoints), 2048), np.float32)
             features = FeatureSequence(vectors, keypoints.timestamps_ms)
-        writer.write(folder / writer.file_name(clip.clip_id), keypoints, features)
+        writer.write(folder / writer.file_name(clip), keypoints, features)
     return writer.write_index(folder, CLIPS)
 
 
@@ -211,7 +211,7 @@ def test_s1_folders_of_one_kind_prepare_and_validate(tmp_path, kind):
         given = sequence(clip, "fslr_78")
         vectors = np.random.default_rng(1).random((len(given.keypoints), 2048), np.float32)
         both = {"keypoints": (given, None), "features": (None, FeatureSequence(vectors, given.timestamps_ms))}
-        fslr.write(folder / fslr.file_name(clip.clip_id), *both[kind])
+        fslr.write(folder / fslr.file_name(clip), *both[kind])
     config = prepare(tmp_path, "fsl105", fslr.write_index(folder, CLIPS), "own")
     corpus = prepared(config)
     assert corpus.info["given"] == [kind]

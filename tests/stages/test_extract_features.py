@@ -73,7 +73,7 @@ def test_shards_together_do_every_clip_once(own):
 
 def test_other_settings_are_refused_not_mixed(own):
     stages.run(own())
-    with pytest.raises(DataError, match=r"options\.target_fps was None, is now 5"):
+    with pytest.raises(DataError, match=r"extractor\.target_fps was None, is now 5"):
         stages.run(own("extractor.target_fps=5"))
 
 

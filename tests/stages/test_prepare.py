@@ -1,6 +1,10 @@
 """run=prepare: originals to manifest, whatever the corpus, touching no original."""
 
 import json
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -70,7 +74,8 @@ def test_s1_nothing_of_the_users_is_touched(originals, tmp_path):
         (tmp_path / folder / "notes.txt").write_text("mine")
 
     def files():
-        return {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in tmp_path.rglob("*") if p.is_file()}
+        found = (p for p in tmp_path.rglob("*") if p.is_file() and p.name != ".lock")  # which names its last owner
+        return {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in found}
 
     before = files()
     stages.run(prepare(originals, tmp_path, "data.split.strategy=random", "data.split.seed=7"))
@@ -307,3 +312,59 @@ def test_a_setting_of_videos_without_effect_is_refused(tmp_path, test_data, over
     with pytest.raises(ConfigError, match="has no effect") as error:
         stages.run(load_config("run=prepare", "data=natops", source, *paths, override))
     assert words in str(error.value)
+
+
+PREPARE = """
+import sys
+from pathlib import Path
+sys.path[:0] = {paths!r}
+from test_prepare import prepare
+from sign_recog import stages
+from sign_recog.stages import prepare as stage
+write = stage.write_manifest
+stage.write_manifest = lambda *a: (print("at it", flush=True), sys.stdin.readline(), write(*a))
+stages.run(prepare(Path({originals!r}), Path({folder!r}), "data.split.strategy=random"))
+"""
+
+
+def test_of_two_that_prepare_a_corpus_at_once_the_second_finds_it_prepared(originals, tmp_path, caplog):
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    code = PREPARE.format(paths=paths, originals=str(originals), folder=str(tmp_path))
+    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    caplog.set_level("INFO")
+
+    def said():
+        return [message for message in caplog.messages if "is preparing here; waiting for it" in message]
+
+    with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as first:
+        assert first.stdout.readline() == "at it\n"
+
+        def let_go():
+            while not said():
+                time.sleep(0.05)
+            time.sleep(1.2)  # it looks twice more
+            first.stdin.write("go\n")
+            first.stdin.close()
+
+        helper = threading.Thread(target=let_go)
+        helper.start()
+        summary = stages.run(prepare(originals, tmp_path, "data.split.strategy=random")).summary
+        helper.join()
+        first.stdout.read()
+    assert first.returncode == 0 and len(said()) == 1
+    assert summary["prepared by"] == "another process, which this one waited for"
+    assert summary["train clips"] + summary["val clips"] + summary["test clips"] == 12
+
+
+def test_names_that_lead_elsewhere_or_are_too_long_for_a_file_are_refused(originals, tmp_path):
+    (originals / "names.csv").write_text(
+        "file,label,who,clip_id\nvideos/0.mp4,a,S0,../0\nvideos/1.mp4,b,S1," + "清" * 200 + "\n"
+    )
+    with pytest.raises(DataError) as caught:
+        stages.run(
+            prepare(
+                originals, tmp_path, f"data.source={originals / 'names.csv'}", "data.corpus.columns.clip_id=clip_id"
+            )
+        )
+    assert "'../0' is not a plain name" in str(caught.value)
+    assert "has a part of 600 bytes (UTF-8), too long for the name of a file" in str(caught.value)

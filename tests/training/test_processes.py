@@ -61,13 +61,14 @@ def test_no_process_outlives_its_parent(tmp_path, number):
         env=os.environ | {"PYTHONPATH": f"{root}:{root / 'tests'}"},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     try:
         pids = [tmp_path / f"{rank}.pid" for rank in range(2)]
         until(lambda: all(path.exists() for path in pids) or parent.poll() is not None)
         assert parent.poll() is None, parent.stderr.read()
         parent.send_signal(number)
-        code = parent.wait(20)
+        code = parent.wait(60)
     finally:
         parent.kill()
     assert code == (-number if number == signal.SIGKILL else 128 + number)

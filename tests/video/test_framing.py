@@ -1,5 +1,7 @@
 """Which part of a picture is seen, against torchvision's own resizing and cropping."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -77,3 +79,20 @@ def test_large_pictures_scaled_one_by_one_look_as_if_scaled_together(monkeypatch
     together = framing.squares([framing.cut(image) for image in images])
     monkeypatch.setattr(module, "_LARGE_BYTES", 0)
     assert (framing.squares([framing.cut(image) for image in images]) == together).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(180, 320), (320, 180), (20, 30), (48, 48), (700, 900)])
+def test_one_picture_alone_is_framed_as_many_are_but_for_rounding(height, width):
+    image, sizes = picture(height, width), {"resize": 48, "size": 48}
+    whole = Framing.whole(height, width, **sizes)
+    squash, centred = replace(whole, padded=False), Framing.centred(height, width, **sizes)
+    for framing in (whole, squash, centred, whole.flipped(), squash.flipped(), centred.cropped(0.1, 0.7)):
+        found = framing.square(image)
+        assert found.shape == (48, 48, 3) and found.dtype == np.uint8
+        difference = np.abs(found.transpose(2, 0, 1).astype(int) - view(framing, image))
+        assert difference.max() <= 2 and difference.mean() < 0.3
+
+
+def test_a_picture_that_is_not_large_is_scaled_without_torch(monkeypatch):
+    monkeypatch.setattr(module, "_scaled", lambda images, size: pytest.fail("torch is used"))
+    Framing.whole(360, 640, resize=224, size=224).square(picture(360, 640))

@@ -1,7 +1,7 @@
 """What every modality's settings have in common."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from omegaconf import MISSING
 
@@ -13,8 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class ModalityConfig:
-    """What every modality has: its reader, and the stage that makes what it reads."""
+    """What every modality has: its reader, and the stage that makes what it reads.
 
+    Attributes:
+        earlier: Settings that checkpoints from before them lack -> the value that those were trained with.
+    """
+
+    earlier: ClassVar[dict[str, Any]] = {}
     _target_: str = MISSING  # class in sign_recog/data, built from these settings
     extraction: str | None = MISSING  # the stage; null = the videos themselves are read
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from omegaconf import MISSING
 
@@ -23,13 +23,18 @@ class FeatureScaling(str, Enum):
 class FeaturesModality(ModalityConfig):
     """Vectors of a frozen network or of sensors, one a window or frame."""
 
+    earlier: ClassVar[dict[str, Any]] = {"augmented_copies": 0}
     scaling: FeatureScaling = MISSING
     point_size: int = MISSING  # values that are one point; 3 = x, y and z, and augmentations of points can be used
+    augmented_copies: int = MISSING  # of each train clip, one an epoch in turn; 0 = the plain features in every epoch
 
     def problems(self) -> list[str]:
+        found = []
         if self.point_size < 1:
-            return [f"modality.point_size={self.point_size} must be at least 1. Use 1 where values are no points."]
-        return []
+            found.append(f"modality.point_size={self.point_size} must be at least 1. Use 1 where values are no points.")
+        if self.augmented_copies < 0:
+            found.append(f"modality.augmented_copies={self.augmented_copies} must be 0 (none) or more.")
+        return found
 
     def contradictions(self, config: "Config") -> list[str]:
         found, spatial = refused_pictures(config, "features"), spatial_augmentations(config)

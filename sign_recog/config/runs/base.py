@@ -28,3 +28,10 @@ class RunConfig:
     def training(self) -> "TrainingRun | None":
         """The settings of the training that the stage is or contains; None = it trains nothing."""
         return None
+
+
+def worker_problems(num_workers: int | None) -> list[str]:
+    """What is wrong with ``run.num_workers``."""
+    if num_workers is None or num_workers >= 0:
+        return []
+    return [f"run.num_workers={num_workers} must be at least 0 (work in this process), or null for one a core."]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from sign_recog.config.runs.base import RunConfig
+from sign_recog.config.runs.base import RunConfig, worker_problems
 
 
 @dataclass
@@ -15,3 +15,6 @@ class ValidateRun(RunConfig):
     min_frames: int = MISSING
     max_missing_hands: float = MISSING  # share of frames without any hand above which a clip is named
     num_workers: int | None = MISSING
+
+    def problems(self) -> list[str]:
+        return worker_problems(self.num_workers)

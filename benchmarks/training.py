@@ -68,6 +68,7 @@ def measure(folder: str, overrides: list[str], beside_class: type, *, num_clips:
     from sign_recog.stages import classify, run
     from sign_recog.stages.build import build_reader
     from sign_recog.stages.run_folder import corpus_dir, extractor_name, prepared
+    from sign_recog.training.budget import Budget
     from sign_recog.training.trainer import build_trainer
 
     config.register_schemas()
@@ -85,7 +86,7 @@ def measure(folder: str, overrides: list[str], beside_class: type, *, num_clips:
     clips = with_inputs(corpus, "train", reader, extractor_name(training))[0][:num_clips]
     module, loaders = classify.assemble(training, corpus, {"train": clips}, Vocabulary.from_clips(clips))
     with tempfile.TemporaryDirectory() as run_folder:
-        trainer = build_trainer(training.trainer, Path(run_folder), [], num_clips=len(clips))
+        trainer = build_trainer(training.trainer, Path(run_folder), [], budget=Budget.of(training.trainer, len(clips)))
         beside = as_callback(beside_class(loaders["train"], module, training, Path(run_folder)))
         trainer.callbacks = [c for c in trainer.callbacks if getattr(c, "monitor", None) is None]  # nothing to monitor
         trainer.callbacks.insert(0, beside)

@@ -1,7 +1,7 @@
 """Shapes and records that several layers share.
 
 Axes: B batch, T frames, N windows, V landmarks, C channels, D features,
-G glosses, K categories. A mask's name or docstring says what True means.
+G glosses, K categories, U tokens of a sentence. A mask's name or docstring says what True means.
 """
 
 from typing import TYPE_CHECKING, TypedDict
@@ -20,6 +20,16 @@ class Batch(TypedDict):
     gloss: "Tensor"  # (B,) int64, index into the vocabulary's glosses
     category: "Tensor"  # (B,) int64, index into its categories; -1 = none
     language: "Tensor"  # (B,) int64, index into its languages; 0 where there is only one
+    clip_id: list[str]
+
+
+class SentenceBatch(TypedDict):
+    """Clips and their sentences, padded to the longest of each."""
+
+    sequence: "Tensor"  # (B, T, D) float32, or (B, T) int64 where it holds glosses
+    padding_mask: "Tensor"  # (B, T) bool, True = padding
+    labels: "Tensor"  # (B, U) int64 tokens, the end among them; -100 = padding
+    index: list[int]  # of each clip in its data set
     clip_id: list[str]
 
 

@@ -16,7 +16,7 @@ from sign_recog.config.transfer import TransferConfig
 from sign_recog.data.samplers import BucketBatchSampler
 from sign_recog.models.heads import Heads
 from sign_recog.training import budget
-from sign_recog.training.budget import BudgetedTrainer
+from sign_recog.training.budget import Budget, BudgetedTrainer
 from sign_recog.training.module import SignClassifier
 from sign_recog.training.trainer import build_trainer, fit
 from sign_recog.types import Batch, Logits
@@ -159,7 +159,8 @@ class SmallTraining:
             )
             for split, sampler, workers in (("train", self.sampler, num_workers), ("val", plain, 0))
         ]
-        self.trainer: BudgetedTrainer = build_trainer(settings, folder, [], num_clips=num_clips, callbacks=callbacks)
+        budget = Budget.of(settings, num_clips)
+        self.trainer: BudgetedTrainer = build_trainer(settings, folder, [], budget=budget, callbacks=callbacks)
 
     @property
     def last(self) -> Path:

@@ -8,7 +8,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "sign_recog"
 LAYERS = [
     "errors", "types", "console", "opencv", "torchvision_operators", "landmarks", "config", "video", "storage",
-    "formats", "corpora", "data", "models", "extractors", "evaluation", "training", "launch", "stages", "queue", "cli",
+    "text", "formats", "corpora", "data", "models", "extractors", "evaluation", "training", "launch", "stages", "queue",
+    "cli",
 ]  # fmt: skip
 HEAVY = {"torch", "mediapipe", "cv2", "av", "transformers", "torchvision", "wandb", "matplotlib", "sklearn"}
 
@@ -51,6 +52,7 @@ def test_networks_import_only_torch_and_types():
         "torchvision",
         "math",
         "collections",
+        "copy",
         "typing",
         "dataclasses",
         "functools",
@@ -62,6 +64,7 @@ def test_networks_import_only_torch_and_types():
         "warnings",
         "transformers",
         "hiera",
+        "peft",
         "safetensors",
     }
     strangers = [

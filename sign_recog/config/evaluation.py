@@ -29,6 +29,25 @@ class ViewsConfig:
 
 
 @dataclass
+class SentencesConfig:
+    """How the sentences of a translator are scored."""
+
+    lowercase: bool = MISSING  # BLEU, chrF and chrF++ do not tell the case apart
+    blacklist: str | None = MISSING  # of reduced BLEU: en, de or a file; null = the most frequent training words
+    blacklist_size: int = MISSING  # so many of these
+    wordnet_dir: str | None = MISSING  # nltk's data folder, for METEOR; null = where nltk looks by itself
+    bleurt_dir: str | None = MISSING  # a BLEURT checkpoint; null = BLEURT is not computed
+    num_permutations: int = MISSING  # of the sentences among the clips, for the collapse check
+
+    def problems(self) -> list[str]:
+        found = []
+        for name in ("blacklist_size", "num_permutations"):
+            if getattr(self, name) < 1:
+                found.append(f"evaluation.sentences.{name}={getattr(self, name)} must be at least 1.")
+        return found
+
+
+@dataclass
 class EvaluationConfig:
     """What is scored besides ``run.split``, and what is drawn."""
 
@@ -40,6 +59,7 @@ class EvaluationConfig:
     confusion_matrix: bool = MISSING  # results/<checkpoint>_<run.split>-confmat.png
     heat_map: bool = MISSING  # results/<checkpoint>_<run.split>-heatmap.png, with the classification report as JSON
     views: ViewsConfig = field(default_factory=ViewsConfig)
+    sentences: SentencesConfig = field(default_factory=SentencesConfig)  # of run=evaluate on a translator
 
     def sets_of(self, split: str) -> list[str]:
         """The splits to score, ``run.split`` being ``split``."""
@@ -70,7 +90,13 @@ class EvaluationConfig:
             found.append(
                 f"evaluation.views.num_crops={self.views.num_crops} must be one of {', '.join(map(str, CROPS))}."
             )
-        return found
+        return found + self.sentences.problems()
+
+    def without_effect(self) -> list[str]:
+        """Settings that are of recognisers alone and not at the value without effect."""
+        flags = ("shuffled", "bar_graph", "confusion_matrix", "heat_map")
+        found = [f"evaluation.{name}=true" for name in flags if getattr(self, name)]
+        return found + (["evaluation.views"] if self.views.num_views > 1 else [])
 
     def contradictions(self, config: "Config") -> list[str]:
         """What does not go together with the stage that scores, alone or in a pipeline."""

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 SECTIONS = ("data", "modality", "augment", "extractor", "model", "optim", "scheduler", "loss", "trainer", "transfer")
+TRANSLATION_SECTIONS = ("tokenizer", "translation")  # of trainings that have a tokenizer
 # How fast, not what: a run may be resumed with other values of these.
 WITHOUT_EFFECT = (
     *(("trainer", name) for name in ("num_workers", "num_threads", "accelerator", "devices", "keep")),
@@ -41,6 +42,8 @@ def orders_of(config: dict[str, Any]) -> list[list[str]]:
 def settings_of(config: dict[str, Any]) -> dict[str, Any]:
     """The part of a plain configuration that decides a run's result, seed aside."""
     settings = {section: config.get(section, {}) for section in SECTIONS}
+    if config.get("tokenizer"):  # recognition has none, and keeps the names that its folders had before there were any
+        settings |= {section: config[section] for section in TRANSLATION_SECTIONS if section in config}
     for section, key in WITHOUT_EFFECT:
         settings[section] = {name: value for name, value in settings[section].items() if name != key}
     return settings
@@ -53,13 +56,21 @@ def digest(value: Any) -> str:
 
 
 def register_resolver() -> None:
-    """Make ``${settings_id:}`` known, the digest of the composed configuration's settings, and ``${shard:}``."""
+    """Make ``${settings_id:}``, the digest of the composed configuration, ``${training:}`` and ``${shard:}`` known."""
     OmegaConf.register_new_resolver("settings_id", _settings_id, replace=True)
+    OmegaConf.register_new_resolver("training", _training, replace=True)
     OmegaConf.register_new_resolver("shard", _shard, replace=True)
 
 
+def _training(*, _root_: DictConfig) -> str:
+    """The stage that trains what the configuration describes: with a tokenizer it is a translator."""
+    return "translate" if _root_.tokenizer else "classify"
+
+
 def _settings_id(*, _root_: DictConfig) -> str:
-    plain = {section: OmegaConf.to_container(_root_[section], resolve=True) for section in SECTIONS}
+    plain = {
+        section: OmegaConf.to_container(_root_[section], resolve=True) for section in (*SECTIONS, *TRANSLATION_SECTIONS)
+    }
     return settings_id(plain)
 
 

@@ -16,6 +16,7 @@ from sign_recog.config.optim import OptimConfig
 from sign_recog.config.split import SplitConfig
 from sign_recog.config.trainer import TrainerConfig
 from sign_recog.config.transfer import TransferConfig
+from sign_recog.config.translation import GenerationConfig, TranslationConfig
 
 
 class Crop(str, Enum):
@@ -77,6 +78,7 @@ class Config:
     run: Any = MISSING  # the stage's own class from config/runs
     data: DataConfig = field(default_factory=DataConfig)
     modality: Any = MISSING  # the modality's own class from config/modalities
+    tokenizer: Any = MISSING  # how sentences become numbers, with a _target_; empty = they are not used
     augment: Any = MISSING
     extractor: Any = MISSING
     model: Any = MISSING
@@ -85,6 +87,8 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
+    translation: TranslationConfig = field(default_factory=TranslationConfig)
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     logger: Any = MISSING
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
@@ -119,6 +123,8 @@ def register_schemas() -> None:
         "optim": OptimConfig,
         "trainer": TrainerConfig,
         "transfer": TransferConfig,
+        "translation": TranslationConfig,
+        "generation": GenerationConfig,
         "evaluation": EvaluationConfig,
         "launcher": LauncherConfig,
     }.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sign_recog.config.runs import RunConfig, schemas
 from sign_recog.config.schema import Config
+from sign_recog.config.training_run import TrainingRun
 from sign_recog.errors import ConfigError
 
 _SETTING = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[A-Za-z_][\w.]*)=(?P<value>.*)", re.DOTALL)
@@ -59,9 +60,12 @@ def _places(stage: type[RunConfig], name: str) -> Iterator[str]:
     if name in _names(stage):
         yield f"run.{name}"
         return
+    trainings = 0
     for step, schema in _steps(stage):
         if name in _names(schema):
-            yield f"run.{step}.{name}"
+            trainings += issubclass(schema, TrainingRun)
+            if not (issubclass(schema, TrainingRun) and trainings > 1):  # the others take it from the first
+                yield f"run.{step}.{name}"
 
 
 def _names(stage: type[RunConfig]) -> set[str]:

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 ACCELERATORS = ("auto", "cpu", "gpu")
-METRICS = ("val_loss", "val_gloss_acc", "val_category_acc")  # what a checkpoint, a stop or a schedule can go by
+# What a checkpoint, a stop or a schedule can go by.
+RECOGNITION_METRICS = ("val_loss", "val_gloss_acc", "val_category_acc")
+TRANSLATION_METRICS = ("val_loss", "val_bleu4", "val_chrf", "val_token_acc")
+MONITORED = (*RECOGNITION_METRICS, *TRANSLATION_METRICS[1:])
 FALLING = ("val_loss",)  # those of which less is better
 
 
@@ -31,8 +34,8 @@ class Mode(str, Enum):
 
 def mode_problems(key: str, metric: str, mode_key: str, mode: Mode) -> list[str]:
     """What is wrong with a metric and its mode; the wrong mode would take the worst for the best."""
-    if metric not in METRICS:
-        return [f"{key}={metric} is not measured. Use one of {', '.join(METRICS)}."]
+    if metric not in MONITORED:
+        return [f"{key}={metric} is not measured. Use one of {', '.join(MONITORED)}."]
     right = Mode.min if metric in FALLING else Mode.max
     if mode is right:
         return []

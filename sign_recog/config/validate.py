@@ -78,7 +78,8 @@ def problems(config: Config) -> list[str]:
     sections = [getattr(config, f.name) for f in fields(config)]
     found = [p for s in sections if is_dataclass(s) and hasattr(s, "problems") for p in s.problems()]
     found += config.problems()
-    nodes = {"data.corpus": config.data.corpus} | {k: getattr(config, k) for k in ("model", "augment", "extractor")}
+    groups = ("model", "augment", "extractor", "tokenizer")
+    nodes = {"data.corpus": config.data.corpus} | {group: getattr(config, group) for group in groups}
     found += [p for key, node in nodes.items() for p in unknown_arguments(key, node)]
     if not config.run.reads_modality:
         sections.remove(config.modality)

@@ -1,6 +1,7 @@
 """How much of what a corpus annotates is used, and why the rest is not."""
 
 import csv
+import hashlib
 import io
 import os
 from collections import Counter
@@ -133,6 +134,20 @@ def write_left_out(path: Path, left_out: Sequence[LeftOut]) -> None:
     for one in sorted(left_out, key=lambda one: one.clip.clip_id):
         writer.writerow([one.clip.clip_id, one.clip.split, one.reason, " ".join(one.detail.split())])
     atomic.write_text(path, buffer.getvalue())
+
+
+def kept_ids(folder: Path, clips: Sequence[Clip]) -> dict[str, str]:
+    """Write ``kept_<split>.txt``, the clip_ids that are used, one a line and sorted; return split -> its SHA-256.
+
+    Two trainings or scores are of the same clips if these agree; ``sha256sum kept_test.txt`` gives it, too.
+    """
+    hashes = {}
+    for split in SPLITS:
+        names = sorted(clip.clip_id for clip in clips if clip.split == split)
+        content = "".join(f"{name}\n" for name in names)
+        atomic.write_text(folder / f"kept_{split}.txt", content)
+        hashes[split] = hashlib.sha256(content.encode()).hexdigest()
+    return hashes
 
 
 def _count(clip: Clip, video_dir: Path) -> int | str:

@@ -59,6 +59,7 @@ def read(
     video_dir: str | None = None,
     columns: Mapping[str, str | None] | None = None,
     time_unit: str = "s",
+    quotes: bool = True,
 ) -> Corpus:
     """Read a table (its suffix says whether comma or tab separates), or a folder of videos.
 
@@ -72,15 +73,21 @@ def read(
             None = the same name.
             Times are in ``time_unit`` or h:mm:ss; split names such as dev and testing are understood.
         time_unit: ``s`` or ``ms``, of times that are plain numbers.
+        quotes: Whether ``"`` encloses fields; else it is a character like others.
 
     Raises:
         DataError: If the table lacks a column, or lines are wrong (all are named), or no video exists.
     """
-    return read_files(source, _VIDEOS, video_dir, columns, time_unit)
+    return read_files(source, _VIDEOS, video_dir, columns, time_unit, quotes)
 
 
 def read_files(
-    source: str, kind: FileKind, folder: str | None, columns: Mapping[str, str | None] | None, time_unit: str
+    source: str,
+    kind: FileKind,
+    folder: str | None,
+    columns: Mapping[str, str | None] | None,
+    time_unit: str,
+    quotes: bool = True,
 ) -> Corpus:
     """As :func:`read`, for files of any kind, named relative to ``folder`` by the column ``video``."""
     if time_unit not in _SECONDS:
@@ -96,11 +103,13 @@ def read_files(
                 f"data.source={path} is a folder, so data.corpus.columns and {kind.folder_setting} have no effect."
             )
         return _read_folder(path, kind)
-    return _read_table(path, to_folder(folder or path.parent), renamed, kind, _SECONDS[time_unit])
+    table = read_table(path, required=tuple(renamed.values()), quotes=quotes)
+    return _from_table(path, table, to_folder(folder or path.parent), renamed, kind, _SECONDS[time_unit])
 
 
-def _read_table(path: Path, folder: Path, columns: dict[str, str], kind: FileKind, unit_s: float) -> Corpus:
-    table = read_table(path, required=tuple(columns.values()))
+def _from_table(
+    path: Path, table: list[dict[str, str]], folder: Path, columns: dict[str, str], kind: FileKind, unit_s: float
+) -> Corpus:
     theirs = {ours: columns.get(ours, ours) for ours in COLUMNS}
     present = {ours for ours, name in theirs.items() if name in table[0]}
     for needed in ({"clip_id", "video"}, {"gloss", "text"}):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sign_recog.evaluation.plots import DPI
+from sign_recog.evaluation.plots import DPI, POINTS
 
 # Score -> its name on the page, in this order.
 SCORE_NAMES = {
@@ -50,6 +50,8 @@ def score_text(name: str, value: float | None, digits: int = 1) -> str:
     """Return a score as the page shows it: F1 and loss as numbers, the rest as per cent."""
     if value is None:
         return "–"
+    if name in POINTS:
+        return f"{value:.2f}"
     return f"{value:.3f}" if name == "loss" or name.endswith("_f1") else percent(value, digits)
 
 
@@ -70,7 +72,9 @@ def render(**values: Any) -> str:
         "data_uri": lambda png: "data:image/png;base64," + base64.b64encode(png).decode("ascii"),
         "relative_to": _relative,
     }
-    return environment.get_template("report.html.j2").render(score_names=SCORE_NAMES, **values)
+    return environment.get_template("report.html.j2").render(
+        score_names=SCORE_NAMES, all_score_names={**SCORE_NAMES, **POINTS, "rougeL": "ROUGE-L"}, **values
+    )
 
 
 def _relative(path: Path, folder: Path) -> str:

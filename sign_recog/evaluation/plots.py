@@ -45,6 +45,8 @@ _OTHER_SCRIPTS = (
     "Noto Sans Devanagari",
     "Noto Sans Bengali",
 )
+# Scores of sentences, from 0 to 100, and their names on pages.
+POINTS = {"bleu4": "BLEU-4", "bleu1": "BLEU-1", "reduced_bleu": "reduced BLEU", "chrf": "chrF"}
 DPI = 144  # pixels an inch
 
 # Panel title, unit of the y axis, and the columns of metrics.csv it shows.
@@ -58,6 +60,16 @@ _PANELS = (
             "val_gloss_acc": ("val, gloss", VERMILION),
             "val_category_acc": ("val, category", GREEN),
         },
+    ),
+    (
+        "BLEU-4",
+        "points of 100",
+        {"val_bleu4": ("val", VERMILION)},
+    ),
+    (
+        "Tokens",
+        "share that is right",
+        {"train_token_acc": ("train", BLUE), "val_token_acc": ("val", VERMILION)},
     ),
     ("Learning rate", "learning rate", {"lr": ("lr", GREY)}),
     ("Time of an epoch", "seconds", {"epoch_time_s": ("epoch", GREY)}),
@@ -115,7 +127,7 @@ def learning_curves(curves: dict[str, np.ndarray], selected_epoch: int | None = 
                 axes.set_ylim(bottom=0)
             axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
             axes.grid(axis="y")
-            if title in ("Loss", "Accuracy"):
+            if title in ("Loss", "Accuracy", "Tokens"):
                 axes.legend(frameon=False, fontsize=8)
         return png_bytes(figure)
 
@@ -219,9 +231,10 @@ def seeds_dot_plot(
 
     ``names`` are those of the groups by their settings; None = the settings themselves.
 
-    The axis keeps to the runs and to [0, 1]; an interval that goes beyond ends at its edge.
+    The axis keeps to the runs and to the score's range; an interval that goes beyond ends at its edge.
     """
     groups = [group for group in groups if score in group.scores]
+    most = 100.0 if score in POINTS else 1.0
     values = [run.scores[score] for group in groups for run in group.runs if run.scores.get(score) is not None]
     with new_figure(6.8, 1.0 + 0.42 * max(1, len(groups))) as figure:
         axes = figure.add_subplot(xlabel=label)
@@ -233,9 +246,9 @@ def seeds_dot_plot(
             axes.plot(dots, [place] * len(dots), "o", color=BLUE, markersize=6, markeredgecolor="white", alpha=0.9)
             axes.plot(summary.mean, place, "|", color=VERMILION, markersize=15, markeredgewidth=2.2)
         ends = [end for group in groups for end in group.scores[score].ci95 or ()]
-        spread = max([0.02, *values]) - min([*values, 1.0]) + 0.02
-        low, high = min([*values, *ends, 1.0]), max([*values, *ends, 0.0])
-        axes.set_xlim(max(-0.01, low - 0.1 * spread), min(1.01, high + 0.1 * spread))
+        spread = max([0.02 * most, *values]) - min([*values, most]) + 0.02 * most
+        low, high = min([*values, *ends, most]), max([*values, *ends, 0.0])
+        axes.set_xlim(max(-0.01 * most, low - 0.1 * spread), min(1.01 * most, high + 0.1 * spread))
         shown = [names[group.settings] if names else group.settings[:12] for group in groups]
         counts = [group.scores[score].text for group in groups]
         labels = [f"{_short(name, 40)}  ({count})" for name, count in zip(shown, counts, strict=True)]

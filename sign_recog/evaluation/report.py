@@ -13,6 +13,7 @@ from sign_recog.evaluation.aggregate import Sweep
 from sign_recog.evaluation.page import Figure, as_lines, as_plain, render
 
 SWEEP_SCORES = ("top1_per_instance", "top5_per_instance", "top1_per_class", "macro_f1", "loss")
+TRANSLATION_SCORES = ("bleu4", "bleu1", "reduced_bleu", "chrf", "rougeL", "loss")
 NUM_WORST = 15
 
 
@@ -203,6 +204,12 @@ def smallest_group(name: str, rows: dict[str, dict[str, Any]]) -> str:
     return f"The smallest: {name} {value or 'unknown'}, {row['num_clips']} clip{'' if row['num_clips'] == 1 else 's'}."
 
 
+def translates(sweep: Sweep) -> bool:
+    """Whether runs of a sweep are translators, which are judged by BLEU-4."""
+    return any("bleu4" in group.scores for group in sweep.groups)
+
+
 def build_sweep_report(report: SweepReport) -> str:
     """Return the HTML page on a sweep."""
-    return render(kind="sweep", report=report, shown=SWEEP_SCORES, provenance=as_lines(report.provenance))
+    shown = TRANSLATION_SCORES if translates(report.sweep) else SWEEP_SCORES
+    return render(kind="sweep", report=report, shown=shown, provenance=as_lines(report.provenance))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sign_recog.config.identity import ORDERED, SECTIONS, WITHOUT_EFFECT, digest
+from sign_recog.config.identity import ORDERED, SECTIONS, TRANSLATION_SECTIONS, WITHOUT_EFFECT, digest
 from sign_recog.storage.run_record import is_set_aside, read_record
 
 RUN_FILES = ("config.yaml", "metrics.json", "status.json")
@@ -52,7 +52,9 @@ class RunResult:
 
     def settings_without(self, *keys: str) -> str:
         """Id that runs share which differ in the seed and in ``keys`` only; ``settings`` where there is no config."""
-        effect = {key: value for key, value in self.config.items() if key.partition(".")[0] in SECTIONS}
+        translates = any(key.startswith("tokenizer.") for key in self.config)
+        sections = (*SECTIONS, *TRANSLATION_SECTIONS) if translates else SECTIONS
+        effect = {key: value for key, value in self.config.items() if key.partition(".")[0] in sections}
         if not effect:
             return self.settings or str(self.folder)
         unread = {*keys, *(".".join(path) for path in WITHOUT_EFFECT)}
@@ -111,7 +113,7 @@ def _is_training(folder: Path) -> bool:
     if any((folder / name).exists() for name in ("config.yaml", "metrics.json", "checkpoints")):
         return True
     status = _read_status(folder)
-    return status.get("stage") in ("classify", "pipeline", None) and status.get("state") != "finished"
+    return status.get("stage") in ("classify", "translate", "pipeline", None) and status.get("state") != "finished"
 
 
 def _read_status(folder: Path) -> dict[str, Any]:

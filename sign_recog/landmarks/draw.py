@@ -1,5 +1,7 @@
 """Skeletons on pictures: for overlay videos and for the strips of a report."""
 
+from typing import Any
+
 import numpy as np
 
 from sign_recog.landmarks.layout import NUM_HAND, NUM_POSE, Layout
@@ -50,12 +52,10 @@ def draw_label(image: np.ndarray, text: str) -> np.ndarray:
     The font is matplotlib's DejaVu Sans, since OpenCV's have ASCII only: Latin, Greek, Cyrillic, Arabic and
     more, but no Chinese, Japanese or Korean.
     """
-    from matplotlib.font_manager import FontProperties, findfont
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     drawn = Image.fromarray(image)
-    size = max(10, round(image.shape[1] / 22))
-    font = ImageFont.truetype(findfont(FontProperties(family="DejaVu Sans")), size)
+    font, size = _font(image.shape[1])
     pen = ImageDraw.Draw(drawn)
     corner = (size // 2, size // 2)
     left, top, right, bottom = pen.textbbox(corner, text, font=font)
@@ -63,6 +63,39 @@ def draw_label(image: np.ndarray, text: str) -> np.ndarray:
     pen.rectangle((left - margin, top - margin, right + margin, bottom + margin), fill=_OUTLINE)
     pen.text(corner, text, font=font, fill=MIDDLE)
     return np.asarray(drawn).copy()
+
+
+def draw_caption(image: np.ndarray, text: str) -> np.ndarray:
+    """As :func:`draw_label`, but a sentence at the bottom, in as many lines as its words need; no text = no change."""
+    from PIL import Image, ImageDraw
+
+    drawn = Image.fromarray(image)
+    font, size = _font(image.shape[1])
+    pen = ImageDraw.Draw(drawn)
+    margin, lines = size // 4, [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and pen.textlength(longer, font=font) > image.shape[1] - size:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    if lines == [""]:
+        return np.asarray(drawn).copy()
+    caption = "\n".join(lines)
+    left, top, right, bottom = pen.multiline_textbbox((size // 2, 0), caption, font=font)
+    shift = image.shape[0] - bottom - 2 * margin
+    pen.rectangle((left - margin, top + shift - margin, right + margin, bottom + shift + margin), fill=_OUTLINE)
+    pen.multiline_text((size // 2, shift), caption, font=font, fill=MIDDLE)
+    return np.asarray(drawn).copy()
+
+
+def _font(width: int) -> tuple[Any, int]:
+    """The font for a picture so wide, and its size in pixels."""
+    from matplotlib.font_manager import FontProperties, findfont
+    from PIL import ImageFont
+
+    size = max(10, round(width / 22))
+    return ImageFont.truetype(findfont(FontProperties(family="DejaVu Sans")), size), size
 
 
 _FIRST_FACE = NUM_POSE + 2 * NUM_HAND

@@ -8,28 +8,33 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from sign_recog.config import Config, identity
+from sign_recog.config import Config
 from sign_recog.data.datamodule import build_dataset, build_loader, with_inputs
 from sign_recog.data.vocabulary import Vocabulary
-from sign_recog.errors import ConfigError, DataError, Stopped
+from sign_recog.errors import ConfigError, DataError
 from sign_recog.stages import StageResult
 from sign_recog.stages.build import build, build_reader
-from sign_recog.stages.earlier import read_training, record_run, resume_point
-from sign_recog.stages.run_folder import extractor_name, plain, prepared, read_extraction, run_dir, write_config
+from sign_recog.stages.run_folder import extractor_name, plain, prepared, read_extraction, run_dir
+from sign_recog.stages.training import (
+    Memory,
+    fit_module,
+    look_back,
+    record_trained,
+    refuse_changed_clips,
+    shares_batches,
+    train_to_end,
+)
 from sign_recog.storage import checkpoint
 from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.manifest import Clip
-from sign_recog.storage.meeting import num_nodes
-from sign_recog.storage.run_record import read_record
 from sign_recog.training.budget import Budget
+from sign_recog.training.callbacks import COLUMNS
 from sign_recog.training.class_frequency import class_counts, set_bias_prior
-from sign_recog.training.freeze import Freeze, freeze_parts
+from sign_recog.training.freeze import freeze_parts
 from sign_recog.training.losses import SignLoss
 from sign_recog.training.module import SignClassifier
-from sign_recog.training.precision import check_accelerator, compile_network, num_devices, on_cuda
-from sign_recog.training.processes import rank_zero_first, run_in_processes, use_threads
-from sign_recog.training.reproducibility import git_commit, peak_memory, record_end, record_start, seed_everything
-from sign_recog.training.trainer import build_trainer, fit
+from sign_recog.training.processes import rank_zero_first, use_threads
+from sign_recog.training.reproducibility import seed_everything
 from sign_recog.training.transfer import load_weights, print_outcomes
 
 logger = logging.getLogger(__name__)
@@ -44,12 +49,7 @@ def run(config: Config) -> StageResult:
         CheckpointError: If the checkpoint to go on from is damaged, or none of this program's.
     """
     folder = run_dir(config)
-    selected = folder / "checkpoints" / f"{config.trainer.select.value}.ckpt"
-    point = resume_point(folder)
-    resumed = None if point is None else checkpoint.load(point)
-    before = None if point is None or resumed is None else checkpoint.own_part(resumed, point)
-    if before is not None:
-        _refuse_changed_settings(config, before["config"], folder)
+    begun = look_back(config, checkpoint.RECOGNITION)
     corpus = prepared(config)
     clips, without, reader = {}, {}, build_reader(config.modality)
     for split in ("train", "val"):
@@ -59,74 +59,26 @@ def run(config: Config) -> StageResult:
         clips["train"], without["train"] = clips["train"] + clips["val"], without["train"] + without["val"]
     _refuse_unmeasured(config, clips["val"])
     vocabulary = Vocabulary.from_clips(clips["train"])
-    if before is not None:
-        _refuse_changed_clips(clips["train"], before["train_clips"], folder)
-        _refuse_changed_labels(vocabulary, before, folder)
-    # run=clean may have removed last.ckpt of a training that is over.
-    over = selected.exists() and read_training(folder).trained
-    if resumed is None or not (over or _finished(resumed, config, len(clips["train"]))):
-        if before is not None and point is not None and point.name != "last.ckpt":
-            logger.warning("last.ckpt is missing, so training goes on from %s, epoch %d.", point, before["epoch"])
-        write_config(config)
-        record_run(config)
-        record_start(folder / "provenance.json", config.seed)
-        memory = _train(config, corpus, clips, vocabulary, point)
-        record_end(folder / "provenance.json", memory)
-    else:
-        logger.info("%s: this training has finished; nothing to do.", folder)
-    chosen = checkpoint.read_checkpoint(selected)
-    objective = chosen.metrics[config.trainer.monitor]
-    epochs, steps = _length(folder, chosen)
-    record_run(config, trained=True, epochs=epochs, steps=steps, objective=objective)
+    if begun.own is not None:
+        refuse_changed_clips(clips["train"], begun.own["train_clips"], folder)
+        _refuse_changed_labels(vocabulary, begun.own, folder)
+    work = partial(_train_share, config, corpus, clips, vocabulary, begun.path)
+    check = partial(_refuse_shared_labels, config, clips)
+    train_to_end(config, begun, Budget.of(config.trainer, len(clips["train"])), work, check=check)
+    chosen = checkpoint.read_checkpoint(folder / "checkpoints" / f"{config.trainer.select.value}.ckpt")
+    objective, told = record_trained(config, chosen)
     summary = {
         "train clips": f"{len(clips['train'])} of {len(clips['train']) + len(without['train'])}",
         "val clips": f"{len(clips['val'])} of {len(clips['val']) + len(without['val'])}",
         "glosses": len(vocabulary.glosses),
         "categories": len(vocabulary.categories),
-        "parameters": sum(weight.numel() for weight in chosen.weights.values()),
-        "epochs": epochs,
-        "steps": steps,
-        "selected checkpoint": chosen.path,
-        "selected epoch": chosen.epoch,
-        **{name: chosen.metrics[name] for name in sorted(chosen.metrics) if name.startswith("val_")},
     }
-    return StageResult(objective=objective, summary=summary)
-
-
-def _length(folder: Path, chosen: checkpoint.Checkpoint) -> tuple[int, int]:
-    """Epochs and steps of a training that is over."""
-    last, record = folder / "checkpoints" / "last.ckpt", read_record(folder)
-    if last.exists() or record is None or record.epochs is None or record.steps is None:
-        final = checkpoint.read_checkpoint(last) if last.exists() else chosen
-        return final.epoch, final.step
-    return record.epochs, record.steps
-
-
-def _train(
-    config: Config, corpus: PreparedCorpus, clips: dict[str, list[Clip]], vocabulary: Vocabulary, resume: Path | None
-) -> list[dict[str, int | None]]:
-    """Train here, or in a process for each device; return the most memory each process has used."""
-    check_accelerator(config.trainer)
-    size = num_devices(config.trainer)
-    if size * num_nodes() > 1:
-        _refuse_shared_labels(config, clips)
-    work = partial(_train_share, config, corpus, clips, vocabulary, resume)
-    try:
-        if size * num_nodes() > config.trainer.batch_size:
-            raise ConfigError(
-                f"{num_nodes()} nodes with {size} devices each share every batch, and trainer.batch_size="
-                f"{config.trainer.batch_size} clips are too few for them. Use larger batches, or fewer devices."
-            )
-        return [work()] if size * num_nodes() == 1 else run_in_processes(work, size, cuda=on_cuda(config.trainer))
-    except SystemExit as error:  # the answer to Ctrl-C and to SIGTERM, Lightning's too
-        last = run_dir(config) / "checkpoints" / "last.ckpt"
-        kept = f"{last} holds epoch {checkpoint.read_checkpoint(last).epoch}" if last.exists() else "No epoch was over"
-        raise Stopped(f"Training was stopped. {kept}; the same command goes on from there.") from error
+    return StageResult(objective=objective, summary=summary | told)
 
 
 def _train_share(
     config: Config, corpus: PreparedCorpus, clips: dict[str, list[Clip]], vocabulary: Vocabulary, resume: Path | None
-) -> dict[str, int | None]:
+) -> Memory:
     """What each process of a training does."""
     use_threads(config.trainer.num_threads)
     seed_everything(config.seed)
@@ -134,16 +86,8 @@ def _train_share(
         module, loaders = assemble(config, corpus, clips, vocabulary)
     if config.transfer.checkpoint is not None and resume is None:
         _transfer(config, module.network, vocabulary)
-    if config.trainer.compile:
-        compile_network(module.network, config.trainer)
-    folder = run_dir(config)
-    loggers = [build(node)(folder) for node in config.logger.values()]
-    for one in loggers:
-        one.log_hyperparams({**plain(config), "git_commit": git_commit()})
-    frozen = [Freeze(module.network, config.transfer)] if config.transfer.freeze_parts else []
-    trainer = build_trainer(config.trainer, folder, loggers, num_clips=len(clips["train"]), callbacks=frozen)
-    fit(trainer, module, loaders["train"], loaders["val"], resume=resume)
-    return peak_memory()
+    budget = Budget.of(config.trainer, len(clips["train"]))
+    return fit_module(config, module, module.network, loaders, budget, columns=COLUMNS, resume=resume)
 
 
 def _transfer(config: Config, network: torch.nn.Module, vocabulary: Vocabulary) -> None:
@@ -226,25 +170,6 @@ def assemble(
     return SignClassifier(network, loss, build_optimizer, build_scheduler, record, seed=config.seed), loaders
 
 
-def _finished(content: dict[str, Any], config: Config, num_clips: int) -> bool:
-    """Whether a last checkpoint is a training's end: its budget is used, or it had stopped early."""
-    if content["global_step"] >= Budget.of(config.trainer, num_clips).total_steps:
-        return True
-    states = [state for name, state in content["callbacks"].items() if name.startswith("EarlyStopping")]
-    return config.trainer.early_stopping.enabled and any(s["wait_count"] >= s["patience"] for s in states)
-
-
-def _refuse_changed_clips(clips: list[Clip], before: list[str], folder: Path) -> None:
-    """A training that went on with other clips would be neither the old one nor a new one."""
-    differ = sorted({clip.clip_id for clip in clips} ^ set(before))
-    if differ:
-        raise DataError(
-            f"{folder} holds a training on {len(before)} train clips; now there are {len(clips)}, and {len(differ)} "
-            f"are in only one of the two ({', '.join(differ[:3])}{', ...' if len(differ) > 3 else ''}). "
-            "Use another paths.run_dir, or delete this folder to train anew."
-        )
-
-
 def _refuse_changed_labels(vocabulary: Vocabulary, before: dict[str, Any], folder: Path) -> None:
     """The rows of the output layers belong to names; under other names they would go on as if nothing had changed."""
     for kind in ("glosses", "categories", "languages"):
@@ -261,7 +186,7 @@ def _refuse_changed_labels(vocabulary: Vocabulary, before: dict[str, Any], folde
 def _refuse_shared_labels(config: Config, clips: dict[str, list[Clip]]) -> None:
     """A category loss is a mean over the labelled clips, of which the processes of a training have unequal numbers."""
     without = [clip.clip_id for own in clips.values() for clip in own if not clip.category]
-    if config.loss.category_weight > 0 and without:
+    if config.loss.category_weight > 0 and without and shares_batches(config):
         raise ConfigError(
             f"trainer.devices={config.trainer.devices} cannot share a category loss in which some clips do not count: "
             f"{len(without)} clips have no category ({without[0]}, ...). Use trainer.devices=1, or "
@@ -278,16 +203,4 @@ def _refuse_unmeasured(config: Config, val: list[Clip]) -> None:
     if wrong and not any(clip.category for clip in val):
         raise ConfigError(
             f"{wrong[0]}=val_category_acc, but no val clip of {config.data.name} has a category. Use val_gloss_acc."
-        )
-
-
-def _refuse_changed_settings(config: Config, stored: dict[str, Any], folder: Path) -> None:
-    """A folder given by hand may hold a training with other settings; naming them beats mixing them."""
-    differing = identity.changed_settings(plain(config), stored)
-    changed = [f"{key}: {before} then, {now} now" for key, before, now in differing]
-    if changed:
-        listed = "\n  - ".join(changed)
-        raise ConfigError(
-            f"{folder} holds a training with other settings:\n  - {listed}\n"
-            "Use another paths.run_dir, or give the settings of then."
         )

@@ -189,7 +189,8 @@ def _existing(config: Config, training: Training) -> StageResult:
     logger.info("%s: finished before; nothing to do (skip_existing=true).", training.folder)
     split = scored_split(config)
     if split is not None:
-        objective = read_run(training.folder, split=split).scores.get("top1_per_instance")
+        scores = read_run(training.folder, split=split).scores
+        objective = scores.get("top1_per_instance", scores.get("bleu4"))
     else:
         objective = _objective(config, training.folder)
     return StageResult(objective=objective, summary={"finished before": training.folder})

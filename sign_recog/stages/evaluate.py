@@ -8,7 +8,7 @@ from typing import Any
 from sign_recog.config import Config
 from sign_recog.data.datamodule import with_inputs
 from sign_recog.data.datasets import ClipDataset
-from sign_recog.errors import CheckpointError, DataError
+from sign_recog.errors import DataError
 from sign_recog.evaluation import plots
 from sign_recog.evaluation.classification import score
 from sign_recog.evaluation.predictions import Predictions, confusion, confusion_of, write_predictions
@@ -17,11 +17,20 @@ from sign_recog.stages import StageResult
 from sign_recog.stages.metrics import build_metrics, interval
 from sign_recog.stages.recognizer import load_recognizer
 from sign_recog.stages.results import write_pictures, write_results
-from sign_recog.stages.run_folder import checkpoint_path, corpus_dir, read_extraction, result_dir, stored_extractor
+from sign_recog.stages.run_folder import checkpoint_path, result_dir, stored_extractor
+from sign_recog.stages.score_translation import evaluate_translation
+from sign_recog.stages.scored_corpus import (
+    corpus_folder,
+    is_own,
+    place,
+    refuse_other_crop,
+    refuse_other_extraction,
+    refuse_trained_clips,
+)
 from sign_recog.stages.scoring import Scorer, compare_with_training, groups_of
 from sign_recog.storage import atomic
-from sign_recog.storage.checkpoint import Checkpoint, read_checkpoint
-from sign_recog.storage.corpus import PreparedCorpus, manifest_dir, open_corpus
+from sign_recog.storage.checkpoint import Checkpoint, TranslationCheckpoint, read_trained
+from sign_recog.storage.corpus import open_corpus
 from sign_recog.storage.manifest import Clip, listing
 
 logger = logging.getLogger(__name__)
@@ -29,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 def run(config: Config) -> StageResult:
     """Write metrics.json, predictions.csv, predictions.npz and the confusion matrix beside the checkpoint's run.
+
+    Of a translator see :mod:`sign_recog.stages.score_translation`.
 
     Those of test lie in the run folder itself, those of other splits, and of shuffled frames, in folders named so;
     ``results/`` holds the files that S2 wrote. What the group ``evaluation`` asks for is scored in one command.
@@ -43,24 +54,26 @@ def run(config: Config) -> StageResult:
     if config.trainer.num_threads is not None:
         torch.set_num_threads(config.trainer.num_threads)
     path = checkpoint_path(config, config.run.checkpoint)
-    trained = read_checkpoint(path)
+    trained = read_trained(path)
+    if isinstance(trained, TranslationCheckpoint):
+        return evaluate_translation(config, trained)
     recognizer = load_recognizer(trained, config.trainer)
-    corpus = open_corpus(_corpus_folder(config, trained))
+    corpus = open_corpus(corpus_folder(config, trained))
     scorer = Scorer(config, recognizer, corpus, stored_extractor(trained.config))
-    _refuse_other_extraction(trained, recognizer.reader.folder(corpus, scorer.extractor))
-    _refuse_other_crop(trained, corpus)
+    refuse_other_extraction(trained, recognizer.reader.folder(corpus, scorer.extractor))
+    refuse_other_crop(trained, corpus)
     sets = _clips_of_sets(scorer)
     if unknown := set(config.run.group_by) - groups_of(corpus.clips, config.run.group_by).keys():
         logger.info("run.group_by: no clip has %s in the manifest, so it is left out.", ", ".join(sorted(unknown)))
-    folder = result_dir(config, path, None, _place(corpus, trained))
+    folder = result_dir(config, path, None, place(corpus, trained))
     found: dict[str, dict[str, Any]] = {}
     shuffled: dict[str, Any] | None = None
     for split, (clips, without) in sets.items():
-        own = folder if split == "test" and _is_own(corpus, trained) else folder / split
+        own = folder if split == "test" and is_own(corpus, trained) else folder / split
         dataset = scorer.open(clips)
         predictions = scorer.predict(dataset, clips)
         metrics = build_metrics(scorer, split, clips, without, predictions)
-        if split == "val" and _is_own(corpus, trained) and config.evaluation.views.num_views == 1:
+        if split == "val" and is_own(corpus, trained) and config.evaluation.views.num_views == 1:
             metrics |= compare_with_training(scorer, predictions)
         _write(own, metrics, predictions)
         found[split] = metrics["scores"]
@@ -104,7 +117,7 @@ def _clips_of_sets(scorer: Scorer) -> dict[str, tuple[list[Clip], list[Clip]]]:
         )
     sets = {name: with_inputs(corpus, name, scorer.recognizer.reader, scorer.extractor) for name in names}
     for name, (clips, _) in sets.items():
-        _refuse_trained_clips(trained, clips, name)
+        refuse_trained_clips(trained, clips, name)
         _refuse_other_glosses(trained, clips, name)
     return sets
 
@@ -142,66 +155,6 @@ def _score_shuffled(
     metrics["over_permutations"] = spread([one["scores"] for one in permutations])
     atomic.write_json(folder / "metrics.json", metrics)
     return metrics
-
-
-def _is_own(corpus: PreparedCorpus, trained: Checkpoint) -> bool:
-    """Whether it is the corpus, divided in the way, that the checkpoint was trained on."""
-    data = trained.config["data"]
-    own = manifest_dir(Path(data["name"]), data)
-    return (corpus.root.name, corpus.folder.name) == (data["name"], own.name)
-
-
-def _place(corpus: PreparedCorpus, trained: Checkpoint) -> str:
-    """Below the run's folder; scores of another corpus, or another division, never replace the run's own."""
-    return "" if _is_own(corpus, trained) else f"on_{corpus.root.name}"
-
-
-def _corpus_folder(config: Config, trained: Checkpoint) -> Path:
-    if config.run.corpus is not None:
-        return Path(config.run.corpus)
-    if config.run.checkpoint is not None:  # the corpus it was trained on, whatever data= says
-        data = trained.config["data"]
-        return manifest_dir(Path(config.paths.data_root) / data["name"], data)
-    return corpus_dir(config)
-
-
-def _refuse_other_extraction(trained: Checkpoint, folder: Path | None) -> None:
-    now = read_extraction(folder)
-    if trained.extraction is not None and now is not None and now != trained.extraction:
-        keys = sorted(k for k in now.keys() | trained.extraction.keys() if now.get(k) != trained.extraction.get(k))
-        raise CheckpointError(
-            f"{trained.path} was trained on files made in another way than those in {folder}: "
-            f"{', '.join(f'{k} was {trained.extraction.get(k)}, is {now.get(k)}' for k in keys)}. "
-            "Extract again with the checkpoint's settings, or train again."
-        )
-
-
-def _refuse_other_crop(trained: Checkpoint, corpus: PreparedCorpus) -> None:
-    """A network that reads videos knows signers as large as its training's clips showed them."""
-    if trained.config["modality"]["extraction"] is not None:
-        return
-    before, now = (data.get("crop") for data in (trained.config["data"], corpus.info["settings"]))
-    if before != now:
-        size = f"data.clip_size={trained.config['data']['clip_size']} " if before else ""
-        raise CheckpointError(
-            f"{trained.path} was trained on clips made with data.crop={before or 'null'}, and those of {corpus.folder} "
-            f"were made with data.crop={now or 'null'}. Prepare that corpus with {size}data.crop={before or 'null'}, "
-            f"or train again with data.crop={now or 'null'}."
-        )
-
-
-def _refuse_trained_clips(trained: Checkpoint, clips: list[Clip], split: str) -> None:
-    both = sorted({clip.clip_id for clip in clips} & set(trained.train_clips))
-    if split == "val" and both and trained.config["trainer"].get("train_on_val"):
-        raise DataError(
-            f"{trained.path} was trained on train and val (trainer.train_on_val), so a score on val would say nothing. "
-            "Score it on test (run.split=test evaluation=partial)."
-        )
-    if split != "train" and both:
-        raise DataError(
-            f"{len(both)} clips of {split} were trained on ({', '.join(both[:3])}, ...): the manifest's splits have "
-            f"changed since {trained.path} was made. Prepare the corpus with the settings of then, or train again."
-        )
 
 
 def _refuse_other_glosses(trained: Checkpoint, clips: list[Clip], split: str) -> None:

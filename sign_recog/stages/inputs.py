@@ -1,20 +1,27 @@
-"""A file as the input of a checkpoint's network: a video, or an .npz of keypoints or features."""
+"""A file as the input of a checkpoint's network: a video, an .npz of keypoints or features, or a text of glosses."""
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from sign_recog.config.schema import Crop
+from sign_recog.corpora.annotation import VIDEO_SUFFIXES
 from sign_recog.errors import CheckpointError, DataError, SignRecogError
 from sign_recog.stages.build import build
 from sign_recog.stages.clip_encoder import Task, encode, is_cut
 from sign_recog.stages.recognizer import Recognizer
+from sign_recog.stages.translator import TrainedTranslator
+from sign_recog.storage import atomic
 
 logger = logging.getLogger(__name__)
+STORED = (".npz", ".txt")  # suffixes of what is no video
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Input:
 
     Attributes:
         sequence: What it was extracted to; the path itself where the network reads videos.
-        frames: The network input, (T, ...).
+        frames: The network input, (T, ...); ids (T,) of glosses.
     """
 
     path: Path
@@ -32,13 +39,13 @@ class Input:
 
     @property
     def is_video(self) -> bool:
-        return self.path.suffix.lower() != ".npz"
+        return self.path.suffix.lower() not in STORED
 
 
 class InputReader:
-    """Reads files as the recogniser's training did; its extractor is built with the first video."""
+    """Reads files as the network's training did; its extractor is built with the first video."""
 
-    def __init__(self, recognizer: Recognizer) -> None:
+    def __init__(self, recognizer: Recognizer | TrainedTranslator) -> None:
         self.recognizer = recognizer
         self._extractor: Any = None
         self._warned = False
@@ -52,7 +59,7 @@ class InputReader:
             SignRecogError: If the training's clips were cut to poses, and MediaPipe cannot be loaded.
         """
         reader, checkpoint = self.recognizer.reader, self.recognizer.checkpoint
-        if path.suffix.lower() == ".npz":
+        if path.suffix.lower() in STORED:
             sequence = reader.stored(path)
             self._refuse_other_extraction(sequence, path)
         elif reader.modality.extraction is None:
@@ -61,7 +68,7 @@ class InputReader:
             self._extractor = self._extractor or build(checkpoint.config["extractor"])
             sequence = self._extractor.extract(path)
         frames = self._cut_frames(path) if sequence is path else reader.frames(sequence, str(path))
-        if frames.shape[1] != checkpoint.input_dim:  # (T, D), or (T, C, H, W)
+        if checkpoint.input_dim is not None and frames.shape[1] != checkpoint.input_dim:  # (T, D), or (T, C, H, W)
             raise DataError(
                 f"{path}: holds {frames.shape[1]} values a frame, and {checkpoint.path} reads {checkpoint.input_dim}. "
                 "Give the video, or what the training's extractor made of it."
@@ -99,10 +106,58 @@ class InputReader:
     def _refuse_other_extraction(self, sequence: Any, path: Path) -> None:
         """A file of another extractor than the network was trained on would be answered, and wrongly."""
         trained = self.recognizer.checkpoint.extraction
-        if trained is None or "extraction" not in sequence.meta:
+        if trained is None or "extraction" not in getattr(sequence, "meta", {}):
             return
         if sequence.meta["extraction"] != trained:
             raise CheckpointError(
                 f"{path}: was extracted as {sequence.meta['extraction']}, but {self.recognizer.checkpoint.path} was "
                 f"trained on {trained}. Give the video instead, or extract with the settings of the training."
             )
+
+
+def input_paths(path: Path) -> list[Path]:
+    """The files to read: ``path``, or those in it.
+
+    Raises:
+        DataError: If there is none, or two would write the same result.
+    """
+    suffixes = (*VIDEO_SUFFIXES, *STORED)
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
+        if not found:
+            raise DataError(f"{path}: holds no video, no .npz and no .txt. Known suffixes: {', '.join(suffixes)}.")
+        stems = [p.stem for p in found]
+        double = sorted({stem for stem in stems if stems.count(stem) > 1})
+        if double:
+            raise DataError(f"{path}: {double[0]} stands for two files, whose results would share a name. Rename one.")
+        return found
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder. Check run.input.")
+    return [path]
+
+
+def readable(
+    recognizer: Recognizer | TrainedTranslator, paths: list[Path], failed: list[tuple[str, str]]
+) -> Iterator[Input]:
+    """The inputs that can be read; the others are added to ``failed`` with the reason."""
+    read = InputReader(recognizer)
+    for path in tqdm(paths, desc="predicting", unit="clip", disable=len(paths) == 1):
+        try:
+            yield read(path)
+        except DataError as error:
+            failed.append((path.name, str(error)))
+            logger.warning("%s", error)
+
+
+def in_batches(inputs: Iterable[Input], size: int) -> Iterator[list[Input]]:
+    """``inputs``, so many at a time."""
+    iterator = iter(inputs)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def write_failed(folder: Path, failed: list[tuple[str, str]]) -> None:
+    """``failed.tsv`` in ``folder``: inputs that could not be read, with the reason; nothing where there are none."""
+    if failed:
+        rows = [f"{name}\t{' '.join(reason.split())}\n" for name, reason in failed]
+        atomic.write_text(folder / "failed.tsv", "input\treason\n" + "".join(rows))

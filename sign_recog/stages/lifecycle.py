@@ -20,7 +20,7 @@ from sign_recog.storage.lock import FolderInUse, locked
 
 logger = logging.getLogger(__name__)
 
-TRAINING = ("classify", "pipeline")  # stages that may not be twice at work in one run folder
+TRAINING = ("classify", "translate", "pipeline")  # stages that may not be twice at work in one run folder
 # What the disk says to whoever may not write, has no room, or names a file for a folder.
 _REFUSALS = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR,

@@ -11,7 +11,7 @@ from sign_recog.evaluation.classification import score, score_groups
 from sign_recog.evaluation.predictions import Predictions, pick_examples
 from sign_recog.stages.run_folder import plain
 from sign_recog.stages.scoring import Scorer
-from sign_recog.storage.checkpoint import Checkpoint
+from sign_recog.storage.checkpoint import TrainedNetwork
 from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.manifest import Clip
 from sign_recog.training.reproducibility import clips_hash, provenance
@@ -54,7 +54,7 @@ def build_metrics(
             "views": plain(config.evaluation.views),
             "coverage": corpus.info.get("coverage"),
             "signers": len({clip.signer for clip in clips} - {""}),
-            "unseen_signers": _unseen_signers(trained, corpus, clips),
+            "unseen_signers": unseen_signers(trained, corpus, clips),
             "split_strategy": corpus.info["settings"]["split"]["strategy"],
         },
         "examples": _examples(predictions),
@@ -62,7 +62,7 @@ def build_metrics(
     }
 
 
-def _unseen_signers(trained: Checkpoint, corpus: PreparedCorpus, clips: list[Clip]) -> bool | None:
+def unseen_signers(trained: TrainedNetwork, corpus: PreparedCorpus, clips: list[Clip]) -> bool | None:
     """Whether no signer of ``clips`` was trained on; None where signers are unknown, or the corpus is another."""
     signer_of = {clip.clip_id: clip.signer for clip in corpus.clips}
     seen = {signer_of.get(clip_id, "") for clip_id in trained.train_clips}

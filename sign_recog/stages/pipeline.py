@@ -42,5 +42,5 @@ def _try_network(config: Config) -> None:
 
 _HEADLINES = (
     "test clips", "top1_per_instance", "95 % interval of top-1", "top-1 on val", "top-1 on test, shuffled frames",
-    "results", "report",
+    "results", "report", "bleu4", "chrf", "95 % interval of BLEU-4", "more than a guess",
 )  # fmt: skip

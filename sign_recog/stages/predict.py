@@ -4,26 +4,24 @@ Inputs are preprocessed as in training, and recognised in batches.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from sign_recog.config import Config
 from sign_recog.config.runs.predict import PredictRun
-from sign_recog.corpora.annotation import VIDEO_SUFFIXES
 from sign_recog.errors import DataError
 from sign_recog.landmarks.draw import draw_label, draw_skeleton
 from sign_recog.opencv import require_opencv
 from sign_recog.stages import StageResult
-from sign_recog.stages.inputs import Input, InputReader
+from sign_recog.stages.inputs import Input, in_batches, input_paths, readable, write_failed
+from sign_recog.stages.predict_translation import predict_translation
 from sign_recog.stages.recognizer import Recognizer, load_recognizer
 from sign_recog.stages.run_folder import checkpoint_path, result_dir
 from sign_recog.storage import atomic
-from sign_recog.storage.checkpoint import read_checkpoint
+from sign_recog.storage.checkpoint import TranslationCheckpoint, read_trained
 from sign_recog.storage.sequences import KeypointSequence
 from sign_recog.video.reader import probe, read_frames
 from sign_recog.video.writer import write_video
@@ -42,10 +40,13 @@ def run(config: Config) -> StageResult:
         DataError: If there is no input, or none of it could be recognised.
     """
     settings = config.run
-    recognizer = load_recognizer(read_checkpoint(checkpoint_path(config, settings.checkpoint)), config.trainer)
+    trained = read_trained(checkpoint_path(config, settings.checkpoint))
+    if isinstance(trained, TranslationCheckpoint):
+        return predict_translation(config, trained)
+    recognizer = load_recognizer(trained, config.trainer)
     recognizer.language_index(settings.language)  # a wrong one is said before the work begins
     recognizer.check_embeddings([kind for kind in settings.embeddings if kind != "probabilities"])
-    paths = _inputs(Path(settings.input))
+    paths = input_paths(Path(settings.input))
     if settings.overlay:
         require_opencv()
     folder = result_dir(config, recognizer.checkpoint.path, settings.output_dir, "predictions")
@@ -53,7 +54,7 @@ def run(config: Config) -> StageResult:
         atomic.write_json(folder / "labels.json", vars(recognizer.vocabulary))
     failed: list[tuple[str, str]] = []
     best: list[dict[str, Any]] = []
-    for batch in _batches(_readable(recognizer, paths, failed), settings.batch_size):
+    for batch in in_batches(readable(recognizer, paths, failed), settings.batch_size):
         found = recognizer.recognize(
             [clip.frames for clip in batch],
             language=settings.language,
@@ -69,46 +70,11 @@ def run(config: Config) -> StageResult:
                 _write_overlay(folder / f"{clip.path.stem}.mp4", clip, answer, recognizer)
             atomic.write_json(folder / f"{clip.path.stem}.json", answer)
             best.append(answer["glosses"][0])
-    if failed:
-        rows = [f"{name}\t{' '.join(reason.split())}\n" for name, reason in failed]
-        atomic.write_text(folder / "failed.tsv", "input\treason\n" + "".join(rows))
+    write_failed(folder, failed)
     if not best:
         raise DataError(f"None of {len(paths)} inputs could be recognised. The first: {failed[0][1]}")
     summary = {"inputs": len(paths), "recognised": len(best), "failed": len(failed), "results": folder}
     return StageResult(summary=summary | (best[0] if len(best) == 1 else {}))
-
-
-def _inputs(path: Path) -> list[Path]:
-    suffixes = (*VIDEO_SUFFIXES, ".npz")
-    if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
-        if not found:
-            raise DataError(f"{path}: holds no video and no .npz. Known suffixes: {', '.join(suffixes)}.")
-        stems = [p.stem for p in found]
-        double = sorted({stem for stem in stems if stems.count(stem) > 1})
-        if double:
-            raise DataError(f"{path}: {double[0]} stands for two files, whose results would share a name. Rename one.")
-        return found
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder. Check run.input.")
-    return [path]
-
-
-def _readable(recognizer: Recognizer, paths: list[Path], failed: list[tuple[str, str]]) -> Iterator[Input]:
-    """The inputs that can be read; the others are added to ``failed`` with the reason."""
-    read = InputReader(recognizer)
-    for path in tqdm(paths, desc="predicting", unit="clip", disable=len(paths) == 1):
-        try:
-            yield read(path)
-        except DataError as error:
-            failed.append((path.name, str(error)))
-            logger.warning("%s", error)
-
-
-def _batches(inputs: Iterable[Input], size: int) -> Iterator[list[Input]]:
-    iterator = iter(inputs)
-    while batch := list(islice(iterator, size)):
-        yield batch
 
 
 def _answer(

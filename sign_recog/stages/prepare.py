@@ -16,6 +16,7 @@ from sign_recog.corpora.coverage import (
     choose,
     coverage,
     coverage_lines,
+    kept_ids,
     leave_out_short,
     lost_glosses,
     without_train_clips,
@@ -29,6 +30,7 @@ from sign_recog.stages.build import build
 from sign_recog.stages.given import write_given
 from sign_recog.stages.run_folder import corpus_dir, corpus_root, plain
 from sign_recog.stages.small_clips import SmallClips, make_small_clips
+from sign_recog.stages.tokenizer import train_tokenizer
 from sign_recog.storage import atomic
 from sign_recog.storage.corpus import PreparedCorpus, corpus_info_path, open_corpus
 from sign_recog.storage.lock import locked_in_turn
@@ -92,6 +94,7 @@ def _prepare(config: Config) -> StageResult:
         "video_dir": None if corpus.video_dir is None else str(corpus.video_dir.resolve()),
         "splits": _split_table(clips),
         "coverage": table,
+        "kept_ids": kept_ids(folder, clips),
         "glosses": len(vocabulary.glosses),
         "categories": len(vocabulary.categories),
         "given": [kind for kind in ("keypoints", "features") if getattr(corpus, kind) is not None],
@@ -115,7 +118,7 @@ def _prepare(config: Config) -> StageResult:
         "categories": info["categories"],
         "warnings": len(warnings) + len(corpus.notes),
     }
-    summary |= ({} if small is None else small.counts) | written
+    summary |= ({} if small is None else small.counts) | written | train_tokenizer(config, folder, clips)
     return StageResult(summary=summary)
 
 

@@ -22,6 +22,7 @@ from sign_recog.evaluation.report import (
     SweepReport,
     build_run_report,
     build_sweep_report,
+    translates,
 )
 from sign_recog.evaluation.runs import find_runs, read_run
 from sign_recog.evaluation.selection import fixed_part, runs_of_glob, select
@@ -29,9 +30,11 @@ from sign_recog.evaluation.strips import frame_strip, skeleton_strip
 from sign_recog.stages import StageResult
 from sign_recog.stages.build import stored_reader
 from sign_recog.stages.evaluated import class_figures, evaluation_notes, evaluation_warnings, other_scores
+from sign_recog.stages.report_parts import learning_curves, open_corpus_of, text_of, training_notes, write_page
+from sign_recog.stages.report_translation import report_translation
 from sign_recog.stages.run_folder import extractor_name, read_extraction, read_quality, run_dir, stored_extractor
-from sign_recog.storage import atomic
-from sign_recog.storage.corpus import PreparedCorpus, open_corpus
+from sign_recog.storage.checkpoint import TRANSLATION
+from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.sequences import read_keypoints
 from sign_recog.training.reproducibility import provenance
 
@@ -59,7 +62,9 @@ def _report_run(config: Config, folder: Path) -> StageResult:
     if not path.exists():
         raise DataError(f"{path}: this run has no scores, so there is nothing to report. Run run=evaluate first.")
     metrics = json.loads(path.read_text(encoding="utf-8"))
-    corpus, notes = _corpus(Path(metrics["data"]["manifest"]).parent)
+    if metrics.get("task") == TRANSLATION:
+        return report_translation(folder, metrics)
+    corpus, notes = open_corpus_of(Path(metrics["data"]["manifest"]).parent)
     info = corpus.info if corpus else {"splits": {}, "leakage": [], "notes": [], "warnings": []}
     extractor = _extractor(folder, config)
     quality = read_quality(corpus.keypoints_dir(extractor)) if corpus else None
@@ -70,7 +75,7 @@ def _report_run(config: Config, folder: Path) -> StageResult:
         stamp=Stamp.from_metrics(metrics),
         splits=info["splits"],
         leakage=info["leakage"],
-        config_yaml=_text(folder / "config.yaml"),
+        config_yaml=text_of(folder / "config.yaml"),
         provenance=metrics["provenance"],
         figures=_figures(folder, metrics),
         examples=_examples(folder, metrics, corpus, extractor),
@@ -79,14 +84,14 @@ def _report_run(config: Config, folder: Path) -> StageResult:
         other_scores=other_scores(folder),
         notes=[
             *notes,
-            *_training_notes(folder),
+            *training_notes(folder),
             *_weights_notes(corpus, extractor),
             *evaluation_notes(folder, metrics),
             *info["notes"],
         ],
         warnings=[*(w for w in info["warnings"] if w not in info["leakage"]), *evaluation_warnings(folder)],
     )
-    return _write(folder, build_run_report(report), report.to_json(), _headline(metrics["scores"]))
+    return write_page(folder, build_run_report(report), report.to_json(), _headline(metrics["scores"]))
 
 
 def _extractor(folder: Path, config: Config) -> str:
@@ -107,19 +112,8 @@ def _headline(scores: dict[str, Any]) -> dict[str, Any]:
     return {"top-1 per instance": f"{scores['top1_per_instance']:.3f} (95 % interval {low:.3f} to {high:.3f})"}
 
 
-def _corpus(folder: Path) -> tuple[PreparedCorpus | None, list[str]]:
-    try:
-        return open_corpus(folder), []
-    except SignRecogError as error:
-        return None, [f"The page shows no data counts and no example clips: {error}"]
-
-
 def _figures(folder: Path, metrics: dict[str, Any]) -> list[Figure]:
-    figures = []
-    if (folder / "metrics.csv").exists():
-        curves = plots.learning_curves(plots.read_curves(folder / "metrics.csv"), metrics["run"]["epoch"])
-        figures.append(Figure("Learning curves", curves, "The line marks the checkpoint that was scored."))
-    return figures + class_figures(folder, metrics)
+    return learning_curves(folder, metrics) + class_figures(folder, metrics)
 
 
 def _examples(folder: Path, metrics: dict[str, Any], corpus: PreparedCorpus | None, extractor: str) -> list[Example]:
@@ -150,13 +144,17 @@ def _frame_strip(corpus: PreparedCorpus, clip_id: str, modality: dict[str, Any])
 
 def _report_sweep(config: Config, folder: Path) -> StageResult:
     sweep = read_sweep(folder)
+    translated = translates(sweep)
+    if translated:
+        sweep = read_sweep(folder, headline="bleu4")
+    dots: dict[str, Any] = {"score": "bleu4", "label": "BLEU-4"} if translated else {}
     runs = [run.folder for group in sweep.groups for run in group.runs]
     links = {r: os.path.relpath(r / "report.html", folder) for r in runs if (r / "report.html").exists()}
     report = SweepReport(
         title=folder.name,
         folder=folder,
         sweep=sweep,
-        figures=[Figure("Every run", plots.seeds_dot_plot(sweep.groups))] if runs else [],
+        figures=[Figure("Every run", plots.seeds_dot_plot(sweep.groups, **dots))] if runs else [],
         links=links,
         provenance=provenance(config.seed),
     )
@@ -164,7 +162,7 @@ def _report_sweep(config: Config, folder: Path) -> StageResult:
     summary |= {f"gap {gap.settings_seen} to {gap.settings_unseen}": gap.text for gap in sweep.gaps}
     for warning in sweep.warnings:
         logger.warning("%s", warning)
-    return _write(folder, build_sweep_report(report), report.to_json(), summary)
+    return write_page(folder, build_sweep_report(report), report.to_json(), summary)
 
 
 def _report_comparison(config: Config) -> StageResult:
@@ -195,7 +193,7 @@ def _report_comparison(config: Config) -> StageResult:
     for warning in comparison.warnings:
         logger.warning("%s", warning)
     page = build_comparison_report(report)
-    return _write(folder, page, report.to_json(), _comparison_summary(comparison), "comparison")
+    return write_page(folder, page, report.to_json(), _comparison_summary(comparison), "comparison")
 
 
 def _comparison_summary(comparison: Comparison) -> dict[str, Any]:
@@ -220,6 +218,11 @@ def _group_name(group: Group) -> str:
 
 
 def _group_result(group: Group) -> str:
+    if (bleu4 := group.scores.get("bleu4")) is not None:
+        if bleu4.ci95 is None:
+            return f"BLEU-4 {bleu4.mean:.2f}; {bleu4.text}, so no deviation"
+        low, high = bleu4.ci95
+        return f"BLEU-4 {bleu4.mean:.2f}, deviation {bleu4.std:.2f}, 95 % interval {low:.2f} to {high:.2f}"
     top1 = group.scores.get("top1_per_instance")
     if top1 is None:
         return "no scores"
@@ -232,22 +235,3 @@ def _group_result(group: Group) -> str:
     pooled = group.folds.pooled
     low, high = pooled.ci95
     return f"{text}; all {pooled.num_clips} clips {pooled.accuracy:.4f}, 95 % interval {low:.4f} to {high:.4f}"
-
-
-def _write(
-    folder: Path, page: str, content: dict[str, Any], summary: dict[str, Any], name: str = "report"
-) -> StageResult:
-    atomic.write_text(folder / f"{name}.html", page)
-    atomic.write_json(folder / f"{name}.json", content)
-    return StageResult(summary={**summary, "report": folder / f"{name}.html"})
-
-
-def _training_notes(folder: Path) -> list[str]:
-    path = folder / "config.yaml"
-    if not path.exists() or not OmegaConf.select(OmegaConf.load(path), "trainer.train_on_val"):
-        return []
-    return ["The network was trained on train and val: what the learning curves call val are clips it has seen."]
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -14,16 +14,13 @@ FORMAT = 2
 KEY = "sign_recog"  # of our part in Lightning's checkpoint
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A trained recogniser on disk.
+@dataclass(frozen=True, kw_only=True)
+class TrainedNetwork:
+    """What every checkpoint holds.
 
     Attributes:
         weights: The network's state.
         config: The whole configuration it was trained with, as plain values.
-        glosses, categories: Its vocabulary, in the order of the logits.
-        languages: Its languages, in the order of the embedding; empty where there is only one.
-        input_dim: D of the sequences it reads.
         extraction: Settings of the extraction what it reads came from; None where they were given.
         train_clips: Clips it was trained on.
         epoch: The one its last step belongs to, from 1; completed, unless evaluations come within epochs.
@@ -34,10 +31,6 @@ class Checkpoint:
     path: Path
     weights: dict[str, "Tensor"]
     config: dict[str, Any]
-    glosses: list[str]
-    categories: list[str]
-    languages: list[str]
-    input_dim: int
     extraction: dict[str, Any] | None
     train_clips: list[str]
     epoch: int
@@ -45,7 +38,48 @@ class Checkpoint:
     metrics: dict[str, float]
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(TrainedNetwork):
+    """A trained recogniser on disk.
+
+    Attributes:
+        glosses, categories: Its vocabulary, in the order of the logits.
+        languages: Its languages, in the order of the embedding; empty where there is only one.
+        input_dim: D of the sequences it reads.
+    """
+
+    glosses: list[str]
+    categories: list[str]
+    languages: list[str]
+    input_dim: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationCheckpoint(TrainedNetwork):
+    """A trained translator on disk.
+
+    Attributes:
+        input_dim: D of the sequences it reads; None where they hold glosses.
+        source_tokenizer: State of the vocabulary of glosses (:meth:`sign_recog.text.Tokenizer.state`); None where the
+            sequences hold numbers that are measured.
+        tokenizer: State of the tokenizer of its sentences.
+        rebuild: Settings of the network that are not as in ``config``: sizes that stood in a folder.
+        train_clips_hash: Of ``train_clips``, as metrics.json has it.
+    """
+
+    input_dim: int | None
+    source_tokenizer: dict[str, Any] | None
+    tokenizer: dict[str, Any]
+    rebuild: dict[str, Any]
+    train_clips_hash: str
+
+
+# What a checkpoint is of; those written before there were translators do not say it.
+RECOGNITION, TRANSLATION = "recognition", "translation"
+_KINDS: dict[str, type[TrainedNetwork]] = {RECOGNITION: Checkpoint, TRANSLATION: TranslationCheckpoint}
+
+
+def read_trained(path: Path) -> Checkpoint | TranslationCheckpoint:
     """Load ``path`` onto the CPU, executing nothing it holds.
 
     Raises:
@@ -55,18 +89,52 @@ def read_checkpoint(path: Path) -> Checkpoint:
     own = own_part(content, path)
     prefix = "network."
     weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
-    fields = {name: value for name, value in own.items() if name != "format"}
-    return Checkpoint(path=path, weights=weights, **fields)
+    fields = {name: value for name, value in own.items() if name not in ("format", "task")}
+    kind: Any = _KINDS[task_of(own)]
+    try:
+        return kind(path=path, weights=weights, **fields)
+    except TypeError as error:
+        raise CheckpointError(f"{path}: was made by another version of this program ({error}). Train again.") from error
+
+
+def task_of(own: dict[str, Any]) -> str:
+    """What our part of a checkpoint is of: ``recognition`` or ``translation``."""
+    return own.get("task", RECOGNITION)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """:func:`read_trained` of a recogniser.
+
+    Raises:
+        CheckpointError: As there, or if it is a translator.
+    """
+    found = read_trained(path)
+    if not isinstance(found, Checkpoint):
+        raise CheckpointError(f"{path}: holds a translator, and a recogniser is needed. Train one with run=classify.")
+    return found
+
+
+def read_translation(path: Path) -> TranslationCheckpoint:
+    """:func:`read_trained` of a translator.
+
+    Raises:
+        CheckpointError: As there, or if it is a recogniser.
+    """
+    found = read_trained(path)
+    if not isinstance(found, TranslationCheckpoint):
+        raise CheckpointError(f"{path}: holds a recogniser, and a translator is needed. Train one with run=translate.")
+    return found
 
 
 def own_part(content: dict[str, Any], path: Path) -> dict[str, Any]:
-    """What this project wrote into a checkpoint's ``content``: the fields of :class:`Checkpoint` but path and weights.
+    """What this project wrote into a checkpoint's ``content``: the fields of :class:`Checkpoint`, or of another of its
+    kind, but path and weights.
 
     Raises:
         CheckpointError: If it is not one of ours, or of another format.
     """
     own = content.get(KEY)
-    if not isinstance(own, dict) or own.get("format") != FORMAT:
+    if not isinstance(own, dict) or own.get("format") != FORMAT or task_of(own) not in _KINDS:
         found = own.get("format") if isinstance(own, dict) else "none"
         raise CheckpointError(
             f"{path}: is no sign_recog checkpoint of format {FORMAT} (found: {found}). "
@@ -87,7 +155,7 @@ def load(path: Path) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"{path}: no such checkpoint. Train first with run=classify, or check the path."
+            f"{path}: no such checkpoint. Train first with run=classify or run=translate, or check the path."
         ) from error
     except pickle.UnpicklingError as error:  # torch's own words advise to run what is in the file
         raise CheckpointError(

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from sign_recog.errors import DataError
 from sign_recog.storage import atomic
@@ -94,11 +95,19 @@ def read_manifest(path: Path) -> list[Clip]:
     return clips
 
 
-def read_table(path: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
-    """Read a CSV or TSV with a header (by its suffix; ``.tsv`` and ``.txt`` are tab-separated).
+def read_table(
+    path: Path, required: tuple[str, ...], *, delimiter: str | None = None, quotes: bool = True
+) -> list[dict[str, str]]:
+    """Read a table with a header.
+
+    Args:
+        required: Columns that it must have.
+        delimiter: What stands between fields; None = by the suffix: a tab in ``.tsv`` and ``.txt``, else a comma.
+        quotes: Whether ``"`` encloses fields, as in CSV; else it is a character like others, and a line is a row.
 
     Raises:
-        DataError: If the file is missing, empty, not UTF-8 text, or lacks a column.
+        DataError: If the file is missing, empty, not UTF-8 text, or lacks a column, if a field's quotes are wrong, or
+            if rows have more fields than the header.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -108,17 +117,31 @@ def read_table(path: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
         raise DataError(f"{path}: is a folder; a table is needed.") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text ({error}). Save it as UTF-8.") from error
-    delimiter = "\t" if path.suffix in (".tsv", ".txt") else ","
-    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, restkey="")
-    header = reader.fieldnames or []
+    delimiter = delimiter or ("\t" if path.suffix in (".tsv", ".txt") else ",")
+    dialect: Any = {"delimiter": delimiter, "quoting": csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE}
+    reader = csv.DictReader(io.StringIO(text), restkey="", strict=True, **dialect)
+    try:
+        header, rows = list(reader.fieldnames or []), [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {reader.reader.line_num}: {error}. A field that begins with a quote ends with one, and "
+            "holds others twice. Where quotes are plain characters, use data=manifest with data.corpus.quotes=false."
+        ) from error
     missing = [name for name in required if name not in header]
     if missing:
         found = ", ".join(header) or "nothing"
         raise DataError(f"{path}: lacks the column {', '.join(missing)}. Its header (line 1) holds: {found}.")
-    rows = [{name: (value or "").strip() for name, value in row.items() if name} for row in reader]
     if not rows:
         raise DataError(f"{path}: has a header but no rows.")
-    return rows
+    between = {"\t": "tab", ",": "comma"}.get(delimiter, delimiter)
+    surplus = [
+        f"line {line}: {len(header) + len(row[''])} fields, the header has {len(header)}: ...{row[''][0][:40]!r}"
+        for line, row in rows
+        if any(row.get("", ()))
+    ]
+    if surplus:
+        raise DataError(listing(f"{path}: {len(surplus)} rows have a {between} too many. Remove or quote it.", surplus))
+    return [{name: (value or "").strip() for name, value in row.items() if name} for _, row in rows]
 
 
 def check_clip_id(clip_id: str) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sign_recog.config.identity import digest
+from sign_recog.errors import DataError
 from sign_recog.storage import atomic
 
 
@@ -71,6 +72,9 @@ def open_packed(
         folder: Where packs lie. Packs of the same ``name`` with other sources are deleted.
         name: What makes two packs of the same sources differ (split and preprocessing).
         read: Reads one source as (T, D) float32; every source has the same D.
+
+    Raises:
+        DataError: If one has another.
     """
     stats = [(str(path), path.stat()) for path in sources]
     key = digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats])
@@ -104,6 +108,11 @@ def _build(folder: Path, sources: Sequence[Path], read: Callable[[Path], np.ndar
             sources, desc=f"packing {name.split('-', maxsplit=1)[0]}", unit="clip", leave=False, mininterval=1.0
         ):
             sequence = np.ascontiguousarray(read(path), dtype=np.float32)
+            if width not in (0, sequence.shape[1]):
+                raise DataError(
+                    f"{path}: has {sequence.shape[1]} values a frame, and those before it in the split have {width}. "
+                    "Extract all clips in the same way, or leave this one out."
+                )
             width = sequence.shape[1]
             file.write(sequence.tobytes())
             offsets.append(offsets[-1] + len(sequence))

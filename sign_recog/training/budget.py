@@ -5,7 +5,7 @@ over, so a resumed training always starts a whole one. Without ``trainer.eval_ev
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -20,7 +20,7 @@ class Budget:
     """Clips, steps and rounds of a training.
 
     Attributes:
-        num_clips: Of the train split.
+        num_clips: Of the train split; batches, where those are made by the number of tokens.
         group_size: Clips a step: those of ``trainer.accumulate`` batches.
         total_steps: Optimiser steps of the whole training.
         eval_every_steps: Steps a round; None = an epoch.
@@ -42,6 +42,11 @@ class Budget:
             # With eval_every_steps clips left over from an epoch share a step with the next epoch's first.
             total = math.ceil(epochs * num_clips / group_size) if every else epochs * math.ceil(num_clips / group_size)
         return cls(num_clips=num_clips, group_size=group_size, total_steps=total, eval_every_steps=every)
+
+    @classmethod
+    def of_batches(cls, settings: TrainerConfig, num_batches: int) -> "Budget":
+        """The budget of a training whose epochs have so many batches each, of whatever size; they count as clips."""
+        return cls.of(replace(settings, batch_size=1), num_batches)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ COLUMNS = (
     "gpu_memory_allocated_mb",
     "gpu_memory_reserved_mb",
 )
+TRANSLATION_COLUMNS = (
+    *COLUMNS[:3], "train_token_acc", "val_loss", "val_token_acc", "val_bleu1", "val_bleu2", "val_bleu3", "val_bleu4",
+    "val_chrf", "val_length_ratio", "lr", *COLUMNS[-3:],
+)  # fmt: skip
 
 
 class MetricsCsv(pl.Callback):
@@ -42,8 +47,8 @@ class MetricsCsv(pl.Callback):
     Lightning's CSVLogger would start a new file and mixes steps with epochs.
     """
 
-    def __init__(self, path: Path, budget: Budget):
-        self._path, self._budget, self._start = path, budget, 0.0
+    def __init__(self, path: Path, budget: Budget, columns: Sequence[str] = COLUMNS):
+        self._path, self._budget, self._columns, self._start = path, budget, columns, 0.0
         self._rows: list[dict[str, Any]] = []
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -54,7 +59,7 @@ class MetricsCsv(pl.Callback):
         values["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         step = trainer.global_step
         row: dict[str, Any] = {"epoch": self._budget.epoch_of(step), "step": step}
-        row |= {name: f"{values[name]:.6g}" for name in COLUMNS if name in values}
+        row |= {name: f"{values[name]:.6g}" for name in self._columns if name in values}
         row["epoch_time_s"] = round(time.perf_counter() - self._start, 3)
         if torch.cuda.is_available():
             row["gpu_memory_allocated_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
@@ -63,7 +68,7 @@ class MetricsCsv(pl.Callback):
         if not trainer.is_global_zero:
             return
         buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(buffer, self._columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self._rows)
         atomic.write_text(self._path, buffer.getvalue())
@@ -101,7 +106,11 @@ class Progress(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._write(trainer)
         values = metric_values(trainer)
-        shown = {name: f"{values[name]:.3f}" for name in ("train_loss", "val_loss", "val_gloss_acc") if name in values}
+        shown = {
+            name: f"{values[name]:.3f}"
+            for name in ("train_loss", "val_loss", "val_gloss_acc", "val_bleu4")
+            if name in values
+        }
         self._bar.set_postfix(shown, refresh=False)
         self._bar.set_description(self._where(trainer), refresh=False)
 

@@ -16,7 +16,7 @@ from sign_recog.errors import ConfigError
 from sign_recog.training.parts import find_part
 
 if TYPE_CHECKING:
-    from sign_recog.training.module import SignClassifier
+    from sign_recog.training.base import NetworkModule
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Freeze(pl.Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._best, self._waited, self._fired = state["best"], state["waited"], state["fired"]
 
-    def _apply(self, pl_module: "SignClassifier") -> None:
+    def _apply(self, pl_module: "NetworkModule") -> None:
         was_training = pl_module.training
         if self._fired:
             for name in self._settings.freeze_parts:

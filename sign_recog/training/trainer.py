@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from sign_recog.config.trainer import EarlyStoppingConfig, TrainerConfig
 from sign_recog.storage import checkpoint, meeting
 from sign_recog.training.budget import Budget, BudgetedTrainer, StopAtBudget, sampler_of
-from sign_recog.training.callbacks import MetricsCsv, Progress
+from sign_recog.training.callbacks import COLUMNS, MetricsCsv, Progress
 from sign_recog.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
 from sign_recog.training.ema import ExponentialMovingAverage
 from sign_recog.training.finite import FiniteSteps
@@ -29,7 +29,8 @@ def build_trainer(
     folder: Path,
     loggers: list[Logger],
     *,
-    num_clips: int,
+    budget: Budget,
+    columns: Sequence[str] = COLUMNS,
     callbacks: Sequence[pl.Callback] = (),
 ) -> BudgetedTrainer:
     """Return a Trainer that writes metrics.csv, progress.json and checkpoints/{best,last}.ckpt into ``folder``.
@@ -37,7 +38,7 @@ def build_trainer(
     In a group of processes (training/processes.py) it is one of theirs; rank 0 writes.
 
     Args:
-        num_clips: Of the train split.
+        columns: Of metrics.csv.
         callbacks: Further ones.
 
     Raises:
@@ -45,7 +46,6 @@ def build_trainer(
     """
     _quiet()
     check_accelerator(settings)
-    budget = Budget.of(settings, num_clips)
     size = rank_and_size()[1]
     shared: dict[str, Any] = {}
     if size > 1:
@@ -57,7 +57,7 @@ def build_trainer(
     own: list[pl.Callback] = [FiniteSteps(), StopAtBudget(budget), *callbacks]
     if settings.ema.enabled:
         own.append(ExponentialMovingAverage(settings.ema))
-    own += [MetricsCsv(folder / "metrics.csv", budget), Progress(folder / "progress.json", budget)]
+    own += [MetricsCsv(folder / "metrics.csv", budget, columns), Progress(folder / "progress.json", budget)]
     if settings.early_stopping.enabled:
         own.append(_early_stopping(settings.early_stopping))
     return BudgetedTrainer(

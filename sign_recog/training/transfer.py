@@ -18,7 +18,7 @@ from sign_recog.errors import CheckpointError
 from sign_recog.models.heads import Heads
 
 if TYPE_CHECKING:
-    from sign_recog.storage.checkpoint import Checkpoint
+    from sign_recog.storage.checkpoint import TrainedNetwork
 
 LOADED, EXTENDED, MISSING, DROPPED = "loaded", "extended", "missing", "dropped"
 
@@ -35,7 +35,7 @@ class Outcome:
 
 def load_weights(
     network: nn.Module,
-    source: "Checkpoint",
+    source: "TrainedNetwork",
     *,
     glosses: Sequence[str],
     categories: Sequence[str],
@@ -52,10 +52,13 @@ def load_weights(
         CheckpointError: If not one weight beside the output layers fits.
     """
     own = network.state_dict()
+    known: dict[str, Sequence[str]] = {
+        kind: getattr(source, kind, ()) for kind in ("glosses", "categories", "languages")
+    }
     rows = {
-        **_rows(network, "gloss", source.glosses, glosses, extend=extend_head),
-        **_rows(network, "category", source.categories, categories, extend=extend_head),
-        **_rows(network, "language", source.languages, languages, extend=True),
+        **_rows(network, "gloss", known["glosses"], glosses, extend=extend_head),
+        **_rows(network, "category", known["categories"], categories, extend=extend_head),
+        **_rows(network, "language", known["languages"], languages, extend=True),
     }
     outcomes: list[Outcome] = []
     loaded: dict[str, Tensor] = {}

@@ -10,13 +10,22 @@ EXPERIMENTS = sorted(path.stem for path in (cli.CONF_DIR / "experiment").glob("*
 GROUPS = sorted(p.name for p in cli.CONF_DIR.iterdir() if p.is_dir() and p.name not in ("hydra", "experiment", "sweep"))
 OPTIONS = [f"{group}={path.stem}" for group in GROUPS for path in sorted((cli.CONF_DIR / group).glob("*.yaml"))]
 OVER_FRAMES = [p.stem for p in (cli.CONF_DIR / "model").glob("*.yaml") if "video: default" in p.read_text("utf-8")]
-OWN_SOURCE = ("data=synthetic", "data=combined", "data=fsl105_folders")
+OWN_SOURCE = ("data=synthetic", "data=synthetic_sentences", "data=combined", "data=fsl105_folders")
+TRANSLATORS = [p.stem for p in (cli.CONF_DIR / "model").glob("*.yaml") if "encoder_decoder" in p.read_text("utf-8")]
+TRANSLATORS += [p.stem for p in (cli.CONF_DIR / "model").glob("*.yaml") if "Seq2Seq" in p.read_text("utf-8")]
+TRANSLATES = ["model=transformer_seq2seq", "tokenizer=words"]
 NEEDED = {
     "run=predict": ["run.input=x.mp4"],
     "run=convert": ["run.format=fslr", "run.output_dir=x"],
     **{o: ["modality=features"] for o in OPTIONS if o.startswith("extractor=") and "mediapipe" not in o},
     "transfer=extend": ["transfer.checkpoint=x"],
     "modality=rgb": ["model=vtn"],
+    "modality=gloss": TRANSLATES,
+    "run=translate": TRANSLATES,
+    "trainer=translation": ["run=translate", *TRANSLATES],
+    **{f"tokenizer={name}": TRANSLATES for name in ("sentencepiece", "words")},
+    **{f"model={name}": ["tokenizer=words"] for name in TRANSLATORS},
+    "tokenizer=pretrained": ["tokenizer.folder=x", "model=t5_small"],
     **{o: ["modality=rgb", "model=vtn"] for o in OPTIONS if o.startswith("augment=rgb")},
     **{f"model={name}": ["modality=rgb"] for name in OVER_FRAMES},
     **{o: ["data.source=x"] for o in OPTIONS if o.startswith("data=") and o not in OWN_SOURCE},
@@ -37,6 +46,7 @@ def test_every_option_composes_and_its_targets_exist(option):
     loaded = load(option, *NEEDED.get(option, []))
     assert callable(get_method(loaded.run._target_))
     nodes = [loaded.data.corpus, loaded.extractor, loaded.model, loaded.optim, loaded.scheduler]
+    nodes += [loaded.tokenizer] if loaded.tokenizer else []
     for node in [*nodes, *loaded.augment.values(), *loaded.logger.values()]:
         name = node["_target_"] if isinstance(node, dict) else node._target_
         assert callable(get_class(name) if name.rpartition(".")[2][0].isupper() else get_method(name))
@@ -44,7 +54,9 @@ def test_every_option_composes_and_its_targets_exist(option):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_and_names_a_stage_that_exists(experiment):
-    needed = ["data.source=x"] if experiment.startswith(("fsl105", "signon")) else []
+    needed = ["data.source=x"] if experiment.startswith(("fsl105", "signon", "how2sign")) else []
+    if experiment.startswith(("how2sign_t5", "how2sign_bart")):
+        needed.append("tokenizer.folder=x")
     assert callable(get_method(load(f"+experiment={experiment}", *needed).run._target_))
 
 

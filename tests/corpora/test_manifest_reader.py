@@ -203,3 +203,12 @@ def test_times_in_milliseconds(tmp_path):
     assert [(c.start_s, c.end_s) for c in corpus.clips] == [(1.24, 1.96), (0, 0.5)]
     with pytest.raises(ConfigError, match="time_unit='frames' is none of s, ms"):
         read_text(tmp_path, text, settings={"time_unit": "frames"})
+
+
+def test_sentences_need_no_gloss_and_keep_their_quotes_and_glosses(tmp_path):
+    path = tmp_path / "sentences.tsv"
+    path.write_text('clip_id\tsplit\ttext\tglosses\na\ttrain\t"Hi," he said.\tHI HE SAY\n', encoding="utf-8")
+    (clip,) = read(str(path), tmp_path, quotes=False).clips
+    assert (clip.text, clip.gloss, clip.extra["glosses"]) == ('"Hi," he said.', "", "HI HE SAY")
+    with pytest.raises(DataError, match=r"data\.corpus\.quotes=false"):
+        read(str(path), tmp_path)

@@ -103,3 +103,33 @@ def test_times_late_in_a_long_video_keep_their_milliseconds(tmp_path):
     first, second = read_manifest(tmp_path / "manifest.tsv")
     assert (first.start_s, first.end_s) == (12345.621, 12345.648)
     assert second.start_s == pytest.approx(1 / 3, abs=1e-9)
+
+
+def test_quotes_in_sentences_lose_nothing_or_are_refused(tmp_path):
+    """Python's csv module silently drops the quotes of a field that goes on behind them, or swallows the next rows."""
+    path = tmp_path / "sentences.tsv"
+    for text in ('"Hi," he said.', '"never closed'):
+        path.write_text(f"name\ttext\na\t{text}\nb\tnext\n")
+        assert [row["text"] for row in read_table(path, ("text",), quotes=False)] == [text, "next"]
+        with pytest.raises(DataError, match=r"line [23]: (.|\n)*data\.corpus\.quotes=false"):
+            read_table(path, ("text",))
+    path.write_text('name\ttext\na\tit is 5" wide\nb\t"a ""b""\tc"\n')
+    assert [row["text"] for row in read_table(path, ("text",))] == ['it is 5" wide', 'a "b"\tc']
+
+
+@pytest.mark.parametrize("quotes", [True, False])
+def test_a_tab_in_a_sentence_does_not_shorten_it(tmp_path, quotes):
+    path = tmp_path / "sentences.tsv"
+    path.write_text("name\ttext\na\tone\nb\ttwo\tthree\nc\tfour\t\t\n")
+    with pytest.raises(
+        DataError, match=r"1 rows have a tab too many(.|\n)*line 3: 3 fields, the header has 2: ...'three'"
+    ):
+        read_table(path, ("text",), quotes=quotes)
+    path.write_text("name\ttext\na\tone\nc\tfour\t\t\n")  # spreadsheets leave empty cells behind
+    assert [row["text"] for row in read_table(path, ("text",), quotes=quotes)] == ["one", "four"]
+
+
+def test_the_delimiter_can_be_given(tmp_path):
+    path = tmp_path / "corpus.csv"
+    path.write_text("name|text\na|one, two\n")
+    assert read_table(path, ("text",), delimiter="|", quotes=False) == [{"name": "a", "text": "one, two"}]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 from omegaconf import MISSING
 
 if TYPE_CHECKING:
-    from sign_recog.config.runs.classify import ClassifyRun
+    from sign_recog.config.training_run import TrainingRun
 
 
 @dataclass
@@ -25,7 +25,7 @@ class RunConfig:
     def problems(self) -> list[str]:
         return []
 
-    def training(self) -> "ClassifyRun | None":
+    def training(self) -> "TrainingRun | None":
         """The settings of the training that the stage is or contains; None = it trains nothing."""
         return None
 

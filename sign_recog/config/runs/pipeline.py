@@ -1,6 +1,7 @@
 """Settings of ``run=pipeline``."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from omegaconf import MISSING
 
@@ -11,6 +12,14 @@ from sign_recog.config.runs.extract_features import ExtractFeaturesRun
 from sign_recog.config.runs.extract_keypoints import ExtractKeypointsRun
 from sign_recog.config.runs.prepare import PrepareRun
 from sign_recog.config.runs.report import ReportRun
+from sign_recog.config.runs.translate import TranslateRun
+from sign_recog.config.training_run import TrainingRun
+
+if TYPE_CHECKING:
+    from sign_recog.config.schema import Config
+
+
+_STAGES = ("prepare", "extract_keypoints", "extract_features", "classify", "translate", "evaluate", "report")
 
 
 @dataclass
@@ -23,6 +32,7 @@ class PipelineRun(RunConfig):
     extract_keypoints: ExtractKeypointsRun = field(default_factory=ExtractKeypointsRun)
     extract_features: ExtractFeaturesRun = field(default_factory=ExtractFeaturesRun)
     classify: ClassifyRun = field(default_factory=ClassifyRun)
+    translate: TranslateRun = field(default_factory=TranslateRun)
     evaluate: EvaluateRun = field(default_factory=EvaluateRun)
     report: ReportRun = field(default_factory=ReportRun)
 
@@ -32,10 +42,16 @@ class PipelineRun(RunConfig):
         return [step for step in self.steps if step is not None]
 
     def problems(self) -> list[str]:
-        known = ("prepare", "extract_keypoints", "extract_features", "classify", "evaluate", "report")
-        unknown = [step for step in self.stages if step not in known]
-        found = [f"run.steps names {step!r}, which is none of {', '.join(known)}." for step in unknown]
-        return found + [p for step in self.stages if step in known for p in getattr(self, step).problems()]
+        unknown = [step for step in self.stages if step not in _STAGES]
+        found = [f"run.steps names {step!r}, which is none of {', '.join(_STAGES)}." for step in unknown]
+        return found + [p for step in self.stages if step in _STAGES for p in getattr(self, step).problems()]
 
-    def training(self) -> ClassifyRun | None:
+    def contradictions(self, config: "Config") -> list[str]:
+        """What does not go together with the other sections."""
+        own = self.training()
+        return own.contradictions(config) if isinstance(own, ClassifyRun | TranslateRun) else []
+
+    def training(self) -> TrainingRun | None:
+        if "translate" in self.stages:
+            return self.translate
         return self.classify if "classify" in self.stages else None

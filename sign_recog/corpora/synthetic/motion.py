@@ -26,29 +26,73 @@ class Motion:
         pose: (T, 33, 3) MediaPipe's pose points; NaN below the hips, which are not drawn.
         hands: (T, 2, 21, 3) the left and the right hand.
         signing: (T, 2) bool, True = the left or right hand is within its stroke.
+        signs: The first frame of each sign of a sentence and the one behind its last; empty for single signs.
     """
 
     pose: np.ndarray
     hands: np.ndarray
     signing: np.ndarray
+    signs: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Fingers:
+    """What the fingers are to do: the same in all frames, or with a first axis T.
+
+    Attributes:
+        curl: (4,) or (T, 4); spread: () or (T,); thumb: (4, 3) or (T, 4, 3). As in :func:`hand.joints`.
+    """
+
+    curl: np.ndarray
+    spread: np.ndarray
+    thumb: np.ndarray
+
+    @classmethod
+    def of(cls, handshape: Handshape) -> "Fingers":
+        return cls(np.array(handshape.curl), np.array(handshape.spread), hand.THUMBS[handshape.thumb])
+
+
+@dataclass(frozen=True)
+class Gesture:
+    """What one hand does.
+
+    Attributes:
+        weight: (T,) how far it is from rest, 0 to 1.
+        path: (T, 3) the middle finger's knuckle where weight is 1, of a left hand.
+        lean: (T,) rad, of its fingers outward.
+    """
+
+    weight: np.ndarray
+    path: np.ndarray
+    lean: np.ndarray
+    fingers: Fingers
 
 
 def perform(sign: Sign, signer: Signer, rng: np.random.Generator) -> Motion:
     """Return one take of ``sign``; ``rng`` decides its timing, size and small shifts."""
     weight, phase = _profile(signer, rng)
-    num_frames = len(weight)
     size = signer.reach * rng.uniform(0.9, 1.1)
-    stroke = _stroke(sign, phase, size, rng)
-    sway = _sway(num_frames, signer.fps, rng)
+    path, lean = stroke(sign, phase, size, rng)
+    fingers = Fingers.of(sign.handshape)
+    return move(
+        signer,
+        Gesture(weight, path, lean, fingers),
+        Gesture(weight * (sign.num_hands == 2), path, lean, fingers),
+        rng,
+    )
 
+
+def move(signer: Signer, dominant: Gesture, other: Gesture, rng: np.random.Generator) -> Motion:
+    """The whole body, of what the dominant hand and the other one do."""
+    num_frames = len(dominant.weight)
+    sway = _sway(num_frames, signer.fps, rng)
     pose = _torso_and_head(signer, num_frames, rng)
     hands = np.empty((num_frames, 2, 21, 3))
     signing = np.zeros((num_frames, 2), bool)
-    for dominant in (True, False):
-        side = 0 if dominant == signer.left_handed else 1  # left, right
-        active = dominant or sign.num_hands == 2
-        signing[:, side] = active & (weight > 0.98)
-        wrist, shape = _arm(sign.handshape, signer, weight * active, stroke, rng=rng)
+    for gesture in (dominant, other):
+        side = 0 if (gesture is dominant) == signer.left_handed else 1  # left, right
+        signing[:, side] = gesture.weight > 0.98
+        wrist, shape = _arm(gesture, signer, rng)
         shoulder = np.array([0.5, 0.0, 0.0])
         elbow, wrist = _solve_arm(shoulder, wrist, signer.upper_arm, signer.forearm)
         points = np.concatenate([elbow[:, None], wrist[:, None], wrist[:, None] + shape], axis=1)
@@ -77,7 +121,7 @@ def _sway(num_frames: int, fps: int, rng: np.random.Generator) -> np.ndarray:
     return np.stack([0.012 * np.sin(angle), 0.006 * np.cos(1.3 * angle), np.zeros(num_frames)], axis=-1)
 
 
-def _stroke(sign: Sign, phase: np.ndarray, size: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def stroke(sign: Sign, phase: np.ndarray, size: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return the middle finger's knuckle (T, 3), of a left hand, and the lean of the fingers (T,) in the stroke."""
     centre = np.array(sign.place.centre) + rng.normal(0, 0.025, 3)
     if sign.num_hands == 2:
@@ -87,41 +131,31 @@ def _stroke(sign: Sign, phase: np.ndarray, size: float, rng: np.random.Generator
     return path, sign.place.lean + size * sign.movement.turn(phase)
 
 
-def _arm(
-    handshape: Handshape,
-    signer: Signer,
-    weight: np.ndarray,
-    stroke: tuple[np.ndarray, np.ndarray],
-    *,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return a left hand's wrist (T, 3), and its joints relative to the wrist (T, 21, 3).
-
-    ``weight`` (T,) says how much of the stroke there is in a frame, 0 = at rest.
-    """
-    path, lean = stroke
+def _arm(gesture: Gesture, signer: Signer, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return a left hand's wrist (T, 3), and its joints relative to the wrist (T, 21, 3)."""
+    weight, path, lean = gesture.weight, gesture.path, gesture.lean
     early = np.clip(1.6 * weight, 0, 1)  # the handshape is formed before the hand arrives
     turn = hand.rotation(
         lean=weight * (lean + rng.normal(0, 0.05)),
         yaw=weight * rng.normal(0, 0.08) + (1 - weight) * _REST_YAW,
         pitch=(1 - early) * _REST_PITCH + rng.normal(0, 0.05),
     )
-    joints = signer.hand * _shape(handshape, early, rng) @ turn.transpose(0, 2, 1)
+    joints = signer.hand * _shape(gesture.fingers, early, rng) @ turn.transpose(0, 2, 1)
     rest = np.array(signer.rest) + rng.normal(0, 0.03, 3)
     wrist = weight[:, None] * (path - joints[:, hand.MIDDLE_KNUCKLE]) + (1 - weight[:, None]) * rest
     wrist[:, 2] -= 0.35 * np.sin(np.pi * weight)  # a hand is raised in front of the body, not through it
     return wrist, joints
 
 
-def _shape(handshape: Handshape, weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the hand's joints (T, 21, 3) in its own axes, between idle (weight 0) and the handshape (1)."""
-    curl = np.clip(np.array(handshape.curl) + rng.normal(0, 0.03, 4), 0, 1)
-    spread = handshape.spread * rng.uniform(0.85, 1.15)
+def _shape(fingers: Fingers, weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the hand's joints (T, 21, 3) in its own axes, between idle (weight 0) and what they are to do (1)."""
+    curl = np.clip(fingers.curl + rng.normal(0, 0.03, 4), 0, 1)
+    spread = fingers.spread * rng.uniform(0.85, 1.15)
     share = weight[:, None]
     return hand.joints(
         curl=share * curl + (1 - share) * hand.RESTING_CURL,
         spread=weight * spread + (1 - weight) * hand.RESTING_SPREAD,
-        thumb=share[..., None] * hand.THUMBS[handshape.thumb] + (1 - share[..., None]) * hand.THUMBS["beside"],
+        thumb=share[..., None] * fingers.thumb + (1 - share[..., None]) * hand.THUMBS["beside"],
     )
 
 

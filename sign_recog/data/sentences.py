@@ -1,0 +1,271 @@
+"""Clips as network input with their sentences as tokens, and batches of them, for translation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from sign_recog.config.translation import TranslationConfig
+from sign_recog.data.datasets import padding_mask
+from sign_recog.data.prefetch import PrefetchLoader
+from sign_recog.data.readers import Reader, Sequences, clip_path
+from sign_recog.data.sentence_batches import SentenceBatchSampler
+from sign_recog.errors import DataError
+from sign_recog.storage.corpus import PreparedCorpus
+from sign_recog.storage.manifest import Clip
+from sign_recog.text.base import Tokenizer
+from sign_recog.types import SentenceBatch
+
+IGNORED = -100  # in labels: padding
+
+
+@dataclass
+class Dropped:
+    """Clips of a split that are not read, each with the reason, and how many sequences and sentences were cut."""
+
+    clips: list[tuple[str, str]] = field(default_factory=list)
+    cut_sources: int = 0
+    cut_targets: int = 0
+
+
+class SentenceDataset(Dataset):
+    """Sequences with the tokens of their sentences; asked for a batch at once.
+
+    Args:
+        copies: The clips' network inputs; several are augmented copies, of which epoch e reads copy e % their number.
+        rows: Where each clip of this data set stands in them.
+        labels: Token ids of each sentence, its end among them.
+        texts: The sentences as they stand in the manifest.
+        max_source_length: What is longer is cut; None = never.
+        train: What a reader leaves to chance is drawn, and ``augmentations`` are applied, in order.
+    """
+
+    def __init__(
+        self,
+        copies: Sequence[Sequences],
+        rows: Sequence[int],
+        reader: Reader,
+        clips: Sequence[Clip],
+        labels: Sequence[Sequence[int]],
+        *,
+        max_source_length: int | None,
+        train: bool,
+        augmentations: Sequence[Any] = (),
+        seed: int = 0,
+    ):
+        self.copies = [_Chosen(one, rows, max_source_length) for one in copies]
+        self.reader, self.clips, self.labels = reader, list(clips), [torch.tensor(one) for one in labels]
+        self.train, self.augmentations, self.seed = train, list(augmentations), seed
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def clip_ids(self) -> list[str]:
+        return [clip.clip_id for clip in self.clips]
+
+    @property
+    def source_lengths(self) -> np.ndarray:
+        """(N,) int64, frames or glosses."""
+        return self.copies[0].lengths
+
+    @property
+    def target_lengths(self) -> np.ndarray:
+        """(N,) int64, tokens."""
+        return np.array([len(one) for one in self.labels], np.int64)
+
+    def __getitems__(self, items: list[tuple[int, int]]) -> SentenceBatch:
+        """A batch of (epoch, index); all pairs of a batch are of one epoch."""
+        indices = [index for _, index in items]
+        sequences = self.copies[items[0][0] % len(self.copies)]
+        # A clip stands in one batch an epoch, so its first clip tells a batch from all others.
+        rng = np.random.default_rng([self.seed, *items[0]]) if self.train else None
+        padded, lengths = self.reader.batch(sequences, indices, self.augmentations, rng)
+        labels = torch.nn.utils.rnn.pad_sequence(
+            [self.labels[index] for index in indices], batch_first=True, padding_value=IGNORED
+        )
+        return SentenceBatch(
+            sequence=torch.from_numpy(np.ascontiguousarray(padded)),
+            padding_mask=padding_mask(lengths),
+            labels=labels,
+            index=indices,
+            clip_id=[self.clips[index].clip_id for index in indices],
+        )
+
+
+def open_sentences(
+    corpus: PreparedCorpus,
+    split: str,
+    reader: Reader,
+    tokenizer: Tokenizer,
+    settings: TranslationConfig,
+    *,
+    extractor: str,
+    train: bool,
+    clips: Sequence[Clip] | None = None,
+    augmentations: Sequence[Any] = (),
+    seed: int = 0,
+) -> tuple[SentenceDataset, Dropped]:
+    """Open what can be read of ``split`` (or ``clips``), and say what cannot.
+
+    Of train, sequences below ``min_source_length`` are left out, and sentences above ``max_target_length`` are cut;
+    of other splits every clip counts that can be read.
+
+    Raises:
+        DataError: If a clip's file is missing or damaged, unless the settings leave such clips out; or if nothing is
+            left.
+    """
+    given, dropped = list(corpus.of_split(split) if clips is None else clips), Dropped()
+    usable = _with_text(given, dropped)
+    usable = _with_input(corpus, usable, reader, extractor, settings.drop_unreadable, dropped)
+    if not usable:
+        raise DataError(
+            f"{corpus.folder / 'manifest.tsv'}: none of the {len(given)} clips of {split} has both a sentence and an "
+            f"input{_first(dropped)}. See data.split, and extract what is missing."
+        )
+    copies, usable = _opened(corpus, usable, reader, extractor, settings.drop_unreadable, dropped, train)
+    lengths = copies[0].lengths
+    least = settings.min_source_length if train else 1
+    rows = [row for row, length in enumerate(lengths) if length >= least]
+    dropped.clips += [
+        (clip.clip_id, f"its sequence has {length} frames, fewer than translation.min_source_length={least}")
+        for clip, length in zip(usable, lengths, strict=True)
+        if length < least
+    ]
+    if not rows:
+        raise DataError(
+            f"{corpus.folder / 'manifest.tsv'}: all {len(usable)} clips of {split} are shorter than "
+            f"translation.min_source_length={least}. Lower it."
+        )
+    if settings.max_source_length is not None:
+        dropped.cut_sources = sum(int(lengths[row]) > settings.max_source_length for row in rows)
+    kept = [usable[row] for row in rows]
+    labels = tokenizer.encode([clip.text for clip in kept])
+    if train:
+        most = settings.max_target_length
+        dropped.cut_targets = sum(len(one) > most for one in labels)
+        labels = [one if len(one) <= most else [*one[: most - 1], one[-1]] for one in labels]
+    dataset = SentenceDataset(
+        copies, rows, reader, kept, labels,
+        max_source_length=settings.max_source_length, train=train, augmentations=augmentations, seed=seed,
+    )  # fmt: skip
+    return dataset, dropped
+
+
+def build_sentence_loader(
+    dataset: SentenceDataset,
+    *,
+    batch_size: int,
+    max_tokens: int | None,
+    seed: int,
+    shuffle: bool,
+    bucketing: bool,
+    num_workers: int,
+    accumulate: int = 1,
+    steps_per_round: int | None = None,
+) -> DataLoader:
+    """Batches of ``dataset`` as :class:`SentenceBatchSampler` makes them."""
+    sampler = SentenceBatchSampler(
+        dataset.source_lengths,
+        dataset.target_lengths,
+        batch_size=batch_size,
+        max_tokens=max_tokens,
+        seed=seed,
+        shuffle=shuffle,
+        bucketing=bucketing,
+        accumulate=accumulate,
+        steps_per_round=steps_per_round,
+        names=dataset.clip_ids,
+    )
+    return PrefetchLoader(
+        dataset,
+        batch_sampler=sampler,
+        collate_fn=_as_it_is,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+class _Chosen:
+    """Some rows of sequences, cut after ``most`` frames (a :class:`sign_recog.data.readers.Sequences`)."""
+
+    def __init__(self, sequences: Sequences, rows: Sequence[int], most: int | None):
+        self._sequences, self._rows, self._most = sequences, list(rows), most
+        lengths = np.asarray(sequences.lengths)[self._rows]
+        self.lengths = lengths if most is None else np.minimum(lengths, most)
+
+    @property
+    def input_dim(self) -> int:
+        return self._sequences.input_dim
+
+    def read(self, index: int, rng: np.random.Generator | None) -> np.ndarray:
+        return self._sequences.read(self._rows[index], rng)[: self._most]
+
+
+def _as_it_is(batch: Any) -> SentenceBatch:
+    return batch
+
+
+def _first(dropped: Dropped) -> str:
+    return f" (the first: {dropped.clips[0][0]}: {dropped.clips[0][1]})" if dropped.clips else ""
+
+
+def _with_text(clips: Sequence[Clip], dropped: Dropped) -> list[Clip]:
+    dropped.clips += [(clip.clip_id, "it has no sentence") for clip in clips if not clip.text.strip()]
+    return [clip for clip in clips if clip.text.strip()]
+
+
+def _with_input(
+    corpus: PreparedCorpus, clips: list[Clip], reader: Reader, extractor: str, drop: bool, dropped: Dropped
+) -> list[Clip]:
+    """The clips whose input is there."""
+    folder = reader.folder(corpus, extractor)
+    if folder is not None:
+        missing = [clip for clip in clips if not clip_path(folder, clip).exists()]
+        reason, remedy = f"{folder} has no file of it", f"Run run={reader.modality.extraction} first"
+    elif hasattr(reader, "readable"):
+        missing = reader.readable(clips)[1]
+        reason, remedy = "it has no glosses", "Give the manifest's column glosses"
+    else:
+        return clips
+    if missing and not drop:
+        named = ", ".join(clip.clip_id for clip in missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise DataError(
+            f"{len(missing)} of {len(clips)} clips cannot be read ({named}): {reason}. {remedy}, or leave such clips "
+            "out with translation.drop_unreadable=true."
+        )
+    names = {clip.clip_id for clip in missing}
+    dropped.clips += [(clip.clip_id, reason) for clip in missing]
+    return [clip for clip in clips if clip.clip_id not in names]
+
+
+def _opened(
+    corpus: PreparedCorpus, clips: list[Clip], reader: Reader, extractor: str, drop: bool, dropped: Dropped, train: bool
+) -> tuple[list[Sequences], list[Clip]]:
+    """The clips' network inputs; with ``drop`` without those whose files are damaged."""
+    try:
+        return _open(corpus, clips, reader, extractor, train), clips
+    except DataError as error:
+        if not drop:
+            raise DataError(f"{error} Or leave such clips out with translation.drop_unreadable=true.") from error
+    folder, kept = reader.folder(corpus, extractor), []
+    if folder is None:
+        return _open(corpus, clips, reader, extractor, train), clips
+    for clip in clips:
+        path = clip_path(folder, clip)
+        try:
+            reader.frames(reader.stored(path), str(path))
+        except DataError as error:
+            dropped.clips.append((clip.clip_id, str(error)))
+        else:
+            kept.append(clip)
+    return _open(corpus, kept, reader, extractor, train), kept
+
+
+def _open(corpus: PreparedCorpus, clips: list[Clip], reader: Reader, extractor: str, train: bool) -> list[Sequences]:
+    copies = reader.open_copies(corpus, clips, extractor) if train and hasattr(reader, "open_copies") else []
+    return copies or [reader.open(corpus, clips, extractor)]

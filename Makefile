@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
 # A process a core, of one thread each: several of torch's in each would be in one another's way.
 PARALLEL = OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+# Tests that mostly wait for SLURM: more than there are cores, each handed out when a process is free.
+WAITING = OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 4 --dist load --maxschedchunk 1 -o timeout=1200
 PIP = .venv/bin/python -m pip install --disable-pip-version-check -q
 
 .PHONY: help demo test test-slurm check bench clean
@@ -22,7 +24,7 @@ test: .venv/installed-test  ## set up, then every test that needs no GPU
 
 test-slurm: .venv/installed-test  ## start a SLURM on this machine (Debian, as root), run the tests that need one, end it
 	launchers/slurm/up.sh
-	@status=0; REQUIRE_SLURM=1 .venv/bin/python -m pytest tests/slurm || status=$$?; launchers/slurm/down.sh; exit $$status
+	@status=0; REQUIRE_SLURM=1 $(WAITING) tests/slurm || status=$$?; launchers/slurm/down.sh; exit $$status
 
 check: .venv/installed-dev  ## formatting, linting, types, quick tests
 	.venv/bin/ruff format --check .

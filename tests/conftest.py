@@ -104,6 +104,23 @@ def write_fsl105(folder: Path) -> Path:
     return folder / "labels.csv"
 
 
+@pytest.fixture
+def composed_once(monkeypatch):
+    """The check of commands composes each choice of options once a process; their settings are still set one by one."""
+    from sign_recog.config import preflight
+
+    real = preflight.compose
+
+    def compose(name, chosen, **flags):
+        key = (name, *chosen, *flags.items())
+        if key not in COMPOSED:
+            COMPOSED[key] = real(name, chosen, **flags)
+        return COMPOSED[key].copy()
+
+    monkeypatch.setattr(preflight, "compose", compose)
+
+
+COMPOSED: dict = {}
 TINY = (
     "data=manifest", "data.name=tiny", "data.source=unused", "augment=none", "model=transformer", "model.d_model=16",
     "model.num_layers=1", "model.num_heads=2", "model.ffn_dim=32", "trainer.batch_size=4",

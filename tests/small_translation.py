@@ -26,6 +26,12 @@ NETWORK = (
     "model.num_decoder_layers=1", "model.num_heads=2", "model.ffn_dim=32",
 )  # fmt: skip
 
+T5 = (
+    "tokenizer=words", "model=t5_small", "model.architecture.d_model=16", "model.architecture.d_kv=8",
+    "model.architecture.d_ff=16", "model.architecture.num_layers=1", "model.architecture.num_decoder_layers=1",
+    "model.architecture.num_heads=2",
+)  # fmt: skip
+
 
 def configure(folder: Path, *overrides: str, network: tuple[str, ...] = NETWORK):
     """The configuration, and its corpus, made where it is not there yet."""

@@ -22,6 +22,10 @@ KEYPOINTS = (
 VIDEO = (24, 26, 29, 35, 38, 39, 49, 72, 76, 88, 89, *range(92, 98), 99, 109, 110)
 # And those of features at scale, of sweeps and of the queue.
 SCALE = (*range(14, 25), 30, 31, 70, 73, *range(80, 92))
+# And those of translation.
+TRANSLATION = (
+    16, 17, 18, 31, *range(54, 58), *range(61, 66), *range(68, 76), 82, 84, *range(100, 105), 109, 113,
+)  # fmt: skip
 
 
 def names_of_tests(path: Path) -> set[str]:
@@ -39,7 +43,7 @@ def test_every_row_of_the_checklist_is_there_once():
     (later,) = re.findall(r"^Not yet, in whole or in part: ([\d,\s]+)\.$", FEATURES, re.M)
     rows = [int(number) for number in re.findall(r"^\| (\d+) \|", FEATURES, re.M)]
     assert Counter([*rows, *map(int, later.split(","))]) == Counter(range(1, 119))
-    assert {*KEYPOINTS, *VIDEO, *SCALE} <= set(rows)
+    assert {*KEYPOINTS, *VIDEO, *SCALE, *TRANSLATION} <= set(rows)
 
 
 def test_every_row_is_shown_by_a_test_or_said_to_be_missing():

@@ -85,6 +85,7 @@ FILLERS = (["data.source=x"], ["run.input=x.mp4"], ["run.format=fslr"], ["transf
 FILLERS += (["data.video_dir=x"], ["model=s3d", "modality=rgb"], ["modality=rgb"], ["run=clean"])
 
 
+@pytest.mark.usefixtures("composed_once")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_composes(command):
     """A whole command as it stands; settings alone with what they need to be one."""

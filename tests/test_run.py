@@ -13,7 +13,7 @@ from conftest import TINY, load_config, write_fsl105, write_tiny_corpus
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from sign_recog import cli
+from sign_recog import cli, stages
 from sign_recog.errors import Stopped
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +23,12 @@ def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
     paths = (f"paths.data_root={tmp_path / 'data'}", f"paths.output_root={tmp_path / 'outputs'}")
     command = [sys.executable, "run.py", *TINY, *paths, *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def report_of(folder: Path) -> dict:
+    """What run=report says of a sweep."""
+    stages.run(load_config(*TINY, "run=report", f"run.folder={folder}"))
+    return json.loads((folder / "report.json").read_text())["sweep"]
 
 
 def test_an_error_the_user_can_mend_is_one_message_and_exit_code_1(tmp_path):
@@ -82,9 +88,7 @@ def test_a_sweep_over_seeds_and_its_report(tmp_path, cluster):
     settings = ("trainer.max_epochs=1", "run=pipeline", "run.steps=[classify,evaluate,report]")
     done = run(tmp_path, *settings, "--multirun", "seed=1,2", f"launcher.cluster={cluster}")
     assert done.returncode == 0, done.stderr
-    done = run(tmp_path, "run=report", f"run.folder={tmp_path / 'outputs/tiny'}")
-    assert done.returncode == 0, done.stderr
-    (group,) = json.loads((tmp_path / "outputs/tiny/report.json").read_text())["sweep"]["groups"]
+    (group,) = report_of(tmp_path / "outputs/tiny")["groups"]
     assert [r["seed"] for r in group["runs"]] == [1, 2]
 
 
@@ -107,9 +111,7 @@ def test_one_setting_runs_a_cross_validation_with_unseen_signers(tmp_path):
     command = [sys.executable, "run.py", *settings, *fast, *paths, "+sweep=kfold_vs_kfold_signer", "data.split.folds=3"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
-    done = run(tmp_path, "run=report", f"run.folder={tmp_path / 'outputs/fsl105'}")
-    assert done.returncode == 0, done.stderr
-    sweep = json.loads((tmp_path / "outputs/fsl105/report.json").read_text())["sweep"]
+    sweep = report_of(tmp_path / "outputs/fsl105")
     assert [group["folds"]["pooled"]["num_clips"] for group in sweep["groups"]] == [30, 30]
     assert {len(group["folds"]["folds"]) for group in sweep["groups"]} == {3}
     assert [gap["paired"] for gap in sweep["gaps"]] == [True]

@@ -14,7 +14,7 @@ SECTIONS = ("data", "modality", "augment", "extractor", "model", "optim", "sched
 TRANSLATION_SECTIONS = ("tokenizer", "translation")  # of trainings that have a tokenizer
 # How fast, not what: a run may be resumed with other values of these.
 WITHOUT_EFFECT = (
-    *(("trainer", name) for name in ("num_workers", "num_threads", "accelerator", "devices", "keep")),
+    *(("trainer", name) for name in ("num_workers", "num_threads", "accelerator", "devices", "keep", "memory_probe")),
     *(("extractor", name) for name in ("batch_size", "device", "compile")),
 )
 

@@ -3,6 +3,7 @@
 Hydra itself stops at the first bad key, and meets a sweep's bad value only when that job's turn comes.
 """
 
+import dataclasses
 import difflib
 import itertools
 from collections.abc import Iterator
@@ -165,7 +166,7 @@ def _set(cfg: DictConfig, override: Override, value: Any) -> list[str]:
     """Set one value in ``cfg``; return what is wrong with it."""
     key = override.key_or_group
     if override.is_delete():
-        return []  # Hydra itself says clearly what cannot be deleted
+        return _delete(cfg, override)
     if isinstance(value, str):
         value = value.strip("'\"")
     shown = f"{key}={value}"
@@ -173,7 +174,8 @@ def _set(cfg: DictConfig, override: Override, value: Any) -> list[str]:
         exists = OmegaConf.is_missing(cfg, key) or _has(cfg, key)
         if not exists and not (override.is_add() or override.is_force_add()):
             return [f"{shown}: there is no such key. {_close_key(cfg, key)}"]
-        old = None if not exists or OmegaConf.is_missing(cfg, key) else OmegaConf.select(cfg, key)
+        # what refers to a setting without a value, perhaps not yet given, is replaced without looking
+        old = OmegaConf.select(cfg, key, throw_on_missing=False, throw_on_resolution_failure=False) if exists else None
         if isinstance(old, DictConfig) and not isinstance(value, dict) and value is not None:
             return [f"{shown}: {key} is a section, not a value. Set one of {', '.join(map(str, old))} in it."]
         wrong = "" if _of_several_types(cfg, key) else _wrong_type(old, value)
@@ -188,6 +190,24 @@ def _set(cfg: DictConfig, override: Override, value: Any) -> list[str]:
         return [f"{shown}: there is no such key. {_close_key(cfg, key)}"]
     except OmegaConfBaseException as error:
         return [f"{shown}: {_first_line(error)}."]
+    return []
+
+
+def _delete(cfg: DictConfig, override: Override) -> list[str]:
+    """Delete a key, as Hydra does for ``~key`` and ``~key=value``; return what is wrong with it."""
+    key, value = override.key_or_group, override.value()
+    shown = str(override.input_line)
+    if not _has(cfg, key):
+        return [f"{shown}: there is no such key. {_close_key(cfg, key)}"]
+    old = OmegaConf.select(cfg, key, throw_on_missing=False, throw_on_resolution_failure=False)
+    if value is not None and value != old:
+        return [f"{shown}: {key} is {old}, so it is not deleted. Leave out the value."]
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    if dataclasses.is_dataclass(OmegaConf.get_type(node)):
+        return [f"{shown}: {key} is a setting that cannot be left out. Give it another value."]
+    with open_dict(cfg):
+        del node[name]
     return []
 
 

@@ -3,6 +3,7 @@
 ``problems()`` returns what is wrong with a section, each as one sentence with key, value and remedy.
 """
 
+import functools
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -108,11 +109,12 @@ class Config:
         return found
 
 
+@functools.cache
 def register_schemas() -> None:
     """Make the dataclasses known to Hydra as the bases of the YAML files."""
     from hydra.core.config_store import ConfigStore
 
-    from sign_recog.config import identity, modalities, runs, schedulers, weightings
+    from sign_recog.config import corpora, identity, modalities, runs, schedulers, weightings
 
     identity.register_resolver()
     store = ConfigStore.instance()
@@ -129,7 +131,13 @@ def register_schemas() -> None:
         "launcher": LauncherConfig,
     }.items():
         store.store(group=group, name=f"{group}_schema", node=node)
-    packages = {"run": runs, "modality": modalities, "scheduler": schedulers, "loss/weighting": weightings}
+    packages = {
+        "run": runs,
+        "data": corpora,
+        "modality": modalities,
+        "scheduler": schedulers,
+        "loss/weighting": weightings,
+    }
     for group, package in packages.items():
         for name, node in package.schemas().items():
             store.store(group=group, name=f"{name}_schema", node=node)

@@ -3,14 +3,18 @@
 import dataclasses
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+from sign_recog.config import corpora
 from sign_recog.config.runs import RunConfig, schemas
 from sign_recog.config.schema import Config
 from sign_recog.config.training_run import TrainingRun
 from sign_recog.errors import ConfigError
 
 _SETTING = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[A-Za-z_][\w.]*)=(?P<value>.*)", re.DOTALL)
+_GRAMMAR = re.compile(r"\[|\$\{|null$|\?\?\?$|[a-z_]+\(")  # a list, an interpolation, no value, a function of Hydra's
+_WITHOUT_QUOTES = str.maketrans("", "", "'\"")
 _STAGE = re.compile(r"^\s*-\s*(?:override\s+/)?run:\s*(\w+)", re.MULTILINE)
 
 
@@ -19,11 +23,14 @@ def expand(arguments: list[str], conf_dir: Path) -> list[str]:
 
     A bare key that is neither a key nor a group of the configuration, but a setting of the chosen stage (or, for a
     pipeline, of one of its steps), becomes that setting. What a stage calls verbatim is quoted, so that it may hold
-    commas and equals signs. Everything else stays as it is.
+    commas and equals signs; what a corpus calls a list of paths may be joined by commas, which is then no sweep (one is
+    ``data.train_dirs=[a],[a,b]``). Everything else stays as it is.
 
     >>> conf = Path(__file__).parents[2] / "conf"
     >>> expand(["run=report", "runs=outputs/**", "where=model=s3d,optim.lr>1e-4", "seed=1"], conf)
     ['run=report', "run.runs='outputs/**'", "run.where='model=s3d,optim.lr>1e-4'", 'seed=1']
+    >>> expand(["data.train_dirs=a/how2sign,b", 'data.train_dirs="c,d"', "data.train_dirs=[e]"], conf)
+    ["data.train_dirs=['a/how2sign','b']", "data.train_dirs=['c','d']", 'data.train_dirs=[e]']
 
     Raises:
         ConfigError: If several steps of the pipeline have the setting.
@@ -45,7 +52,20 @@ def _expanded(argument: str, stages: list[type[RunConfig]], known: set[str], con
         key = places[0] if places else key
     if any(_is_verbatim(stage, key) for stage in stages) and value[:1] not in ("'", '"'):
         value = _quoted(value)
-    return f"{prefix}{key}={value}"
+    return f"{prefix}{key}={_listed(value) if key in _joined() else value}"
+
+
+@cache
+def _joined() -> frozenset[str]:
+    """Keys of lists of paths, of whatever corpus."""
+    return frozenset(f"data.{name}" for schema in corpora.schemas().values() for name in schema.joined)
+
+
+def _listed(value: str) -> str:
+    """Paths joined by commas as a list of Hydra's grammar; what is a list, a sweep or nothing already stays."""
+    if not value or _GRAMMAR.match(value):
+        return value
+    return f"[{','.join(_quoted(one.strip()) for one in value.translate(_WITHOUT_QUOTES).split(','))}]"
 
 
 def _quoted(value: str) -> str:

@@ -76,6 +76,7 @@ class TrainerConfig:
     devices: int | str = MISSING  # processes that share every batch, a GPU each; auto = as many as there are GPUs
     precision: str = MISSING
     compile: bool = MISSING  # torch.compile the network
+    memory_probe: bool = MISSING  # on a GPU, try the largest batch before the first step
     gradient_clip: float | None = MISSING  # norm; null = none
     num_workers: int = MISSING  # loader processes; 0 = none
     num_threads: int | None = MISSING  # torch threads a process; null = torch's choice

@@ -37,21 +37,30 @@ class _Member:
         return {int(path.name): path for path in found if path.name.isdecimal()}
 
 
-def read(out_dir: Path, *, members: Mapping[str, str], shared_labels: bool, extractor: str | None) -> Corpus:
+def read(
+    out_dir: Path,
+    *,
+    members: Mapping[str, str],
+    languages: Mapping[str, str] | None,
+    shared_labels: bool,
+    extractor: str | None,
+) -> Corpus:
     """Combine ``members``; a kind of files that every member has is offered, clips without it are left out.
 
-    Clips keep their splits. Their language is the member's name, in the column ``language``. Augmented copies of
-    features are offered too where every member has them.
+    Clips keep their splits. Augmented copies of features are offered too where every member has them.
 
     Args:
         out_dir: Unused; nothing is written.
         members: Name -> a folder with corpus.json, as run=prepare prints it, or a corpus's own folder that holds one
             manifest only.
+        languages: Member -> what the column ``language`` calls its sign language; members may share one. None = each
+            has its own, the member's name.
         shared_labels: Whether glosses, and categories, of the same name are the same in all members.
         extractor: Whose files to take where a member has several extractors'; None = the only one.
 
     Raises:
-        ConfigError: If a name cannot be part of a clip's, or there are fewer than two members.
+        ConfigError: If a name cannot be part of a clip's, there are fewer than two members, or a member has no
+            language.
         DataError: If a member is not prepared, has several manifests or extractors, or nothing in common with the
             others: no kind of files, another landmark layout, features of another size.
     """
@@ -60,6 +69,7 @@ def read(out_dir: Path, *, members: Mapping[str, str], shared_labels: bool, extr
             f"data.corpus.members names {len(members)} corpora; give at least two: "
             "'data.corpus.members={ngt: data/ngt, vgt: data/vgt}'."
         )
+    language_of = _languages(members, languages)
     opened = {name: _open(name, Path(folder), extractor) for name, folder in members.items()}
     kinds = [kind for kind in KINDS if all(kind in member.folders for member in opened.values())]
     if not kinds:
@@ -76,7 +86,7 @@ def read(out_dir: Path, *, members: Mapping[str, str], shared_labels: bool, extr
                 f"{len(own) - len(there)} of {len(own)} clips of {name} have no {' or '.join(kinds)}: left out."
             )
         for clip in there:
-            named = _named(name, clip, shared_labels)
+            named = _named(name, clip, language_of[name], shared_labels)
             clips.append(named)
             places[named.clip_id] = (name, clip)
     _refuse_different_files(opened, kinds, places)
@@ -96,7 +106,23 @@ def read(out_dir: Path, *, members: Mapping[str, str], shared_labels: bool, extr
     )
 
 
-def _named(member: str, clip: Clip, shared_labels: bool) -> Clip:
+def _languages(members: Mapping[str, str], given: Mapping[str, str] | None) -> dict[str, str]:
+    """Member -> its language."""
+    if given is None:
+        return {name: name for name in members}
+    lacking = [name for name in members if not str(given.get(name) or "").strip()]
+    unknown = [name for name in given if name not in members]
+    if lacking or unknown:
+        found = [f"has no language for {', '.join(lacking)}"] if lacking else []
+        found += [f"names {', '.join(unknown)}, which is no member"] if unknown else []
+        raise ConfigError(
+            f"data.corpus.languages {' and '.join(found)}. Give each of {', '.join(members)} one, or null for the "
+            "members' own names."
+        )
+    return {name: str(given[name]) for name in members}
+
+
+def _named(member: str, clip: Clip, language: str, shared_labels: bool) -> Clip:
     labels = (
         {} if shared_labels else {"gloss": _prefixed(member, clip.gloss), "category": _prefixed(member, clip.category)}
     )
@@ -107,7 +133,7 @@ def _named(member: str, clip: Clip, shared_labels: bool) -> Clip:
         start_s=0.0,
         end_s=None,
         signer=_prefixed(member, clip.signer),
-        extra={**clip.extra, "language": member},
+        extra={**clip.extra, "language": language},
         **labels,
     )
 

@@ -76,40 +76,57 @@ def read(
         ConfigError: If a setting is none, or has no effect.
         DataError: If there is no manifest, rows are wrong (all are named, by file and line), or no file exists.
     """
-    if min(token_ms, window_tokens, window_ms) <= 0:
-        raise ConfigError(
-            f"data.corpus: token_ms={token_ms:g}, window_tokens={window_tokens} and window_ms={window_ms:g} must be "
-            "above 0."
-        )
+    check_times(token_ms, window_tokens, window_ms)
     folder = to_folder(source)
     chosen = _kind(folder, kind)
     for name, value in (("corpus.boxes", boxes), ("video_dir", video_dir)):
         if chosen is Kind.features and value is not None:
             raise ConfigError(f"data.{name}={value} has no effect: features are read, and no videos.")
     paths = _manifests(folder, chosen, splits)
+    if chosen is Kind.features:
+        corpus = read_features(folder, paths, token_ms=token_ms, window_tokens=window_tokens, window_ms=window_ms)
+        corpus.notes.append(times_note(token_ms, window_ms))
+        return corpus
     files = to_folder(video_dir) if video_dir else folder / chosen.value
-    rows, places = [], []
-    for split, path in paths.items():
-        for number, line in _lines(path):
-            rows.append({"split": split, "line": line})
-            places.append(f"{path.name}, line {number}")
-    plain = files / "0" if chosen is Kind.features else files
-    clips = rows_to_clips(folder / "manifests", rows, partial(_clip, chosen, plain), places)
+    clips = _clips(chosen, folder, paths, files)
     box_notes = [] if boxes is None else _add_boxes(clips, Path(boxes).expanduser())
-    what = "feature file" if chosen is Kind.features else "video"
-    clips, left_out, notes = keep_existing(folder / "manifests", clips, plain, what=what, remedy=_REMEDY)
-    if chosen is Kind.videos:
-        return Corpus(clips, files, notes=notes + box_notes, left_out=left_out)
-    notes.append(f"The files hold no times: tokens of {token_ms:g} ms, windows every {window_ms:g} ms are assumed.")
+    clips, left_out, notes = keep_existing(folder / "manifests", clips, files, remedy=_REMEDY)
+    return Corpus(clips, files, notes=notes + box_notes, left_out=left_out)
+
+
+def read_features(
+    folder: Path, paths: Mapping[str, Path], *, token_ms: float, window_tokens: int, window_ms: float
+) -> Corpus:
+    """Read the features of ``folder`` that the manifests ``paths``, split -> table, name.
+
+    Args and errors as :func:`read`, which has checked them.
+    """
+    files, plain = folder / Kind.features.value, folder / Kind.features.value / "0"
+    clips = _clips(Kind.features, folder, paths, plain)
+    clips, left_out, notes = keep_existing(folder / "manifests", clips, plain, what="feature file", remedy=_REMEDY)
     load = partial(ssvp_slt.read, token_ms=token_ms, window_tokens=window_tokens, window_ms=window_ms)
     names = {clip.clip_id: clip.video for clip in clips}
     for clip in clips:
         clip.video = ""
-    own = _Tensors(plain, names, load)
+    own = Tensors(plain, names, load)
     copies = sorted(int(path.name) for path in files.iterdir() if path.name.isdecimal() and path.name != "0")
     corpus = Corpus(clips, features=own, notes=notes, left_out=left_out, noticed=own.noticed)
-    corpus.augmented = {copy: _Tensors(files / str(copy), names, load) for copy in copies}
+    corpus.augmented = {copy: Tensors(files / str(copy), names, load) for copy in copies}
     return corpus
+
+
+def times_note(token_ms: float, window_ms: float) -> str:
+    """What the user should know of the times of features."""
+    return f"The files hold no times: tokens of {token_ms:g} ms, windows every {window_ms:g} ms are assumed."
+
+
+def check_times(token_ms: float, window_tokens: int, window_ms: float) -> None:
+    """Raises ConfigError unless the settings of tokens' times are above 0."""
+    if min(token_ms, window_tokens, window_ms) <= 0:
+        raise ConfigError(
+            f"data.corpus: token_ms={token_ms:g}, window_tokens={window_tokens} and window_ms={window_ms:g} must be "
+            "above 0."
+        )
 
 
 def _kind(folder: Path, kind: str | None) -> Kind:
@@ -143,6 +160,16 @@ def _manifests(folder: Path, kind: Kind, splits: Sequence[str] | None) -> dict[s
     return there
 
 
+def _clips(kind: Kind, folder: Path, paths: Mapping[str, Path], files: Path) -> list[Clip]:
+    """One clip a line of the tables; ``Clip.video`` is relative to ``files``."""
+    rows, places = [], []
+    for split, path in paths.items():
+        for number, line in _lines(path):
+            rows.append({"split": split, "line": line})
+            places.append(f"{path.name}, line {number}")
+    return rows_to_clips(folder / "manifests", rows, partial(_clip, kind, files), places)
+
+
 def _lines(path: Path) -> list[tuple[int, str]]:
     """Number and text of every line that is not empty; a caption may hold any character but tab and line feed."""
     try:
@@ -151,7 +178,7 @@ def _lines(path: Path) -> list[tuple[int, str]]:
         raise DataError(f"{path}: cannot be read as UTF-8 text ({error}). Save it as UTF-8.") from error
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if not lines:
-        raise DataError(f"{path}: is empty. Leave the split out: data.corpus.splits.")
+        raise DataError(f"{path}: is empty. Leave the split out, as by data.corpus.splits.")
     return lines
 
 
@@ -218,7 +245,7 @@ def _add_boxes(clips: Sequence[Clip], path: Path) -> list[str]:
 
 
 @dataclass
-class _Tensors:
+class Tensors:
     """A clip's tokens from one copy's folder; what the manifest said of their number is compared."""
 
     folder: Path
@@ -226,8 +253,11 @@ class _Tensors:
     load: Callable[..., FeatureSequence]
     others: dict[str, tuple[str, int]] = field(default_factory=dict)  # clip_id -> length in the table, in the file
 
+    def path(self, clip: Clip) -> Path:
+        return self.folder / self.names[clip.clip_id]
+
     def __call__(self, clip: Clip) -> FeatureSequence:
-        sequence = self.load(self.folder / self.names[clip.clip_id], clip_id=clip.clip_id)
+        sequence = self.load(self.path(clip), clip_id=clip.clip_id)
         if float(clip.extra["length"]) != len(sequence.features):
             self.others[clip.clip_id] = (clip.extra["length"], len(sequence.features))
         return sequence

@@ -99,18 +99,19 @@ class GlossReader:
         return []
 
     def stored(self, path: Path) -> list[str]:
-        """The glosses in a text file.
+        """The glosses in a text file, which holds one sentence.
 
         Raises:
-            DataError: If it cannot be read as UTF-8 text, or is empty.
+            DataError: If it cannot be read as UTF-8 text, or has no line with glosses, or several.
         """
         try:
-            glosses = path.read_text(encoding="utf-8-sig").split()
+            lines = [line.split() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: cannot be read as glosses in UTF-8 text ({error}).") from error
-        if not glosses:
-            raise DataError(f"{path}: holds no gloss. Write them in one line, separated by spaces.")
-        return glosses
+        if len(lines) != 1:
+            held = f"{len(lines)} lines of glosses" if lines else "no gloss"
+            raise DataError(f"{path}: holds {held}. A file is one sentence: write its glosses in a line, with spaces.")
+        return lines[0]
 
     def frames(self, sequence: Sequence[str], name: str) -> np.ndarray:
         """The ids (T,) int64 of glosses; those that training has not seen are ``unk_id``.

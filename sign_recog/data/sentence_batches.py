@@ -6,19 +6,21 @@ import numpy as np
 
 from sign_recog.errors import ConfigError
 
-RATIO = 1.12  # between neighbouring rounded lengths: the most that a clip is taken to be longer than it is
+RATIO = 1.06  # between neighbouring rounded targets: the most that a sentence is taken to be longer than it is
+CUTTINGS = 4  # ways to cut the sorted pairs, which epochs use in turn
+RANGE = 4  # standard deviations from the shortest to the longest target of a batch's sources
 
 
 class SentenceBatchSampler:
     """Batches of pairs of similar length, cut by the number of clips and of tokens, in an order of seed and epoch.
 
     A batch has at most ``batch_size`` pairs, and at most ``max_tokens`` places: pairs times the longest source and the
-    longest target among them, padding included. (fairseq's ``max_tokens`` counts one side.) Lengths are rounded up, in
-    steps of 12 % and, where both sides of a pair are of like size, sources in fewer and larger ones. Pairs are sorted
-    by rounded lengths, those of equal ones at random, and cut where the limit is reached; the sorted rounded lengths
-    are those of every epoch, so every epoch has the same number of batches, with other pairs in them. The batches are
-    shuffled. Sources rise; within one source length targets rise and fall in turn, so that neighbours in the order
-    are alike on both sides.
+    longest target among them, padding included. (fairseq's ``max_tokens`` counts one side.) Sources are put into
+    groups of neighbouring lengths, as wide as makes the padding of both sides together least. Pairs are sorted by the
+    group of the source, which rises, and by the target, which rises and falls in turn, so that neighbours are alike on
+    both sides; those that are equal stand at random. They are cut where the limit is reached, and the batches shuffled.
+    Epochs take turns at four ways of grouping and cutting, each a quarter of a group and of a batch from the last, so
+    that pairs meet others; every epoch has the same number of batches.
 
     Each item is ``(epoch, index)``. A round is what lies between two evaluations: an epoch, or ``steps_per_round``
     optimiser steps of an endless stream of epochs. The interface is that of
@@ -61,16 +63,30 @@ class SentenceBatchSampler:
         self.rank, self.num_processes = 0, 1
         if max_tokens is not None:
             _refuse_longer(self.lengths + self.targets, max_tokens, names)
-        self._targets_up = _rounded(self.targets, _geometric(int(self.targets.max())))
-        self._sources_up = _rounded(self.lengths, self._source_steps())
-        self._keys = self._sort_keys()
-        self._ends = self._cut()
+        self._cuttings = self._cut_all()
         self._batches: tuple[int, list[list[tuple[int, int]]]] | None = None
 
     @property
     def batches_per_epoch(self) -> int:
         """The same in every epoch."""
-        return len(self._ends)
+        return len(self._cuttings[0][1])
+
+    def shapes(self) -> np.ndarray:
+        """(M, 3) int64: pairs, longest source and longest target that batches can have, each larger than any epoch's.
+
+        Every epoch's batches hold as many pairs of each key as the cutting has there, whichever pairs these are.
+        """
+        found = []
+        for keys, ends in self._cuttings:
+            order, rows = np.argsort(keys, kind="stable"), np.unique(keys, return_inverse=True)[1]
+            starts = [0, *ends[:-1]]
+            longest = []
+            for lengths in (self.lengths, self.targets):
+                most = np.zeros(rows.max() + 1, np.int64)
+                np.maximum.at(most, rows, lengths)
+                longest.append(np.maximum.reduceat(most[rows][order], starts))
+            found.append(np.stack([np.diff([0, *ends]), *longest], axis=1))
+        return np.concatenate(found)
 
     def divide(self, rank: int, num_processes: int) -> None:
         """From now on yield the share of process ``rank``, counted from 0, of ``num_processes``."""
@@ -124,59 +140,81 @@ class SentenceBatchSampler:
         rng = np.random.default_rng([self.seed, epoch])
         if self.shuffle:
             order = rng.permutation(order)
-        if self.bucketing:
-            order = order[np.argsort(self._keys[order], kind="stable")]
-        batches = np.split(order, self._ends[:-1])
+        keys, ends = self._cuttings[epoch % len(self._cuttings)]
+        order = order[np.argsort(keys[order], kind="stable")]
+        batches = np.split(order, ends[:-1])
         chosen = rng.permutation(len(batches)) if self.shuffle else range(len(batches))
         return [[(epoch, int(index)) for index in batches[number]] for number in chosen]
 
-    def _source_steps(self) -> np.ndarray:
-        """What sources are rounded up to.
+    def _cut_all(self) -> list[tuple[np.ndarray, list[int]]]:
+        """Of each cutting: numbers (N,) by which pairs are sorted, and where batches end in that order.
 
-        With G groups of sources and B batches, padding is about spread(sources) / G + spread(targets) * G / B a pair,
-        least at G = sqrt(B * spread(sources) / spread(targets)); finer steps than ``RATIO`` are not needed.
+        Pairs of equal numbers are of equal rounded lengths, so that the ends hold in whatever order they stand.
         """
-        steps = _geometric(int(self.lengths.max()))
-        places = float((self.lengths + self.targets).sum())
-        size = len(self.lengths) / self.batch_size
-        batches = max(size, 0 if self.max_tokens is None else places / self.max_tokens)
-        spread = max(1.0, float(self.lengths.std())) / max(1.0, float(self.targets.std()))
-        groups = max(1, round((batches * spread) ** 0.5))
-        if groups >= len(np.unique(_rounded(self.lengths, steps))):
-            return steps
-        shares = np.arange(1, groups + 1) / groups
-        return np.unique(np.quantile(self.lengths, shares, method="higher").astype(np.int64))
-
-    def _sort_keys(self) -> np.ndarray:
-        """(N,) numbers by which pairs are sorted: rounded sources, then rounded targets, up and down in turn."""
-        _, source = np.unique(self._sources_up, return_inverse=True)
-        values, target = np.unique(self._targets_up, return_inverse=True)
-        return source * len(values) + np.where(source % 2 == 0, target, len(values) - 1 - target)
-
-    def _cut(self) -> list[int]:
-        """Where batches end in the sorted order, which has the same rounded lengths in every epoch."""
         if not self.bucketing:
-            return [*range(self.batch_size, len(self.lengths), self.batch_size), len(self.lengths)]
-        order = np.argsort(self._keys, kind="stable")
-        ends, start, source, target = [], 0, 0, 0
-        for place, index in enumerate(order):
-            source = max(source, int(self._sources_up[index]))
-            target = max(target, int(self._targets_up[index]))
-            size = place - start + 1
-            full = size > self.batch_size
-            if full or (self.max_tokens is not None and size > 1 and size * (source + target) > self.max_tokens):
-                ends.append(place)
-                start, source, target = place, int(self._sources_up[index]), int(self._targets_up[index])
-        return [*ends, len(order)]
+            ends = [*range(self.batch_size, len(self.lengths), self.batch_size), len(self.lengths)]
+            return [(np.zeros(len(self.lengths), np.int64), ends)]
+        cuttings = [self._cut(number / CUTTINGS) for number in range(CUTTINGS if self.shuffle else 1)]
+        most = max(len(ends) for _, ends in cuttings)
+        return [(keys, _halved(ends, most)) for keys, ends in cuttings]
+
+    def _cut(self, shift: float) -> tuple[np.ndarray, list[int]]:
+        """A cutting whose groups, and whose batches, begin ``shift`` of one earlier than they would."""
+        groups = self._groups(shift)
+        sources = np.zeros(groups.max() + 1, np.int64)
+        np.maximum.at(sources, groups, self.lengths)
+        values = _geometric(int(self.targets.max()))
+        target = np.searchsorted(values, self.targets)
+        keys = groups * len(values) + np.where(groups % 2 == 0, target, len(values) - 1 - target)
+        order = np.argsort(keys, kind="stable")
+        lengths = sources[groups[order]], values[target[order]]
+        ends, start, share = [], 0, 1 - shift
+        while start < len(order):
+            stop = start + max(1, int(self.batch_size * share))
+            source, wide = (np.maximum.accumulate(one[start:stop]) for one in lengths)
+            places = (source + wide) * np.arange(1, len(source) + 1)
+            fit = len(places) if self.max_tokens is None else np.searchsorted(places, self.max_tokens * share, "right")
+            start += max(1, int(fit))
+            ends.append(start)
+            share = 1.0
+        return keys, ends
+
+    def _groups(self, shift: float) -> np.ndarray:
+        """(N,) int64, the group of each source, from 0; longer sources are in the same or a later one.
+
+        In a group of width w around length s, of f(s) pairs a frame and n(s) pairs a batch, w f / n batches share the
+        range r(s) of its targets. Padding is about w / 2 + r n / (2 w f) a pair, least where w = sqrt(r n / f): so many
+        groups a frame is 1 / w.
+        """
+        values, place, count = np.unique(self.lengths, return_inverse=True, return_counts=True)
+        size = np.full(len(values), float(self.batch_size))
+        if self.max_tokens is not None:
+            size = np.minimum(size, self.max_tokens / (values + np.bincount(place, self.targets) / count))
+        density = np.sqrt(count / (size * RANGE * _deviations(self.lengths, self.targets, values)))
+        grown = np.floor(np.cumsum(density) - density / 2 + shift)
+        return np.unique(grown, return_inverse=True)[1][place].astype(np.int64)
 
 
-def _rounded(lengths: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Each length rounded up to the next of ``steps``, which rise and end with the longest."""
-    return steps[np.searchsorted(steps, lengths)]
+def _deviations(sources: np.ndarray, targets: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The standard deviation of the targets around each of the source lengths ``values``, at least 1: that of the
+    sixteenth of the pairs that it is among."""
+    ends = np.unique(np.quantile(sources, np.arange(1, 17) / 16, method="higher"))
+    part = np.searchsorted(ends, sources)
+    deviations = [max(1.0, float(targets[part == number].std())) for number in range(len(ends))]
+    return np.array(deviations)[np.searchsorted(ends, values)]
+
+
+def _halved(ends: list[int], count: int) -> list[int]:
+    """As many batches as ``count`` by halving the largest."""
+    sizes = np.diff([0, *ends]).tolist()
+    while len(sizes) < count:
+        largest = int(np.argmax(sizes))
+        sizes[largest : largest + 1] = [sizes[largest] // 2, sizes[largest] - sizes[largest] // 2]
+    return np.cumsum(sizes).tolist()
 
 
 def _geometric(longest: int) -> np.ndarray:
-    """Whole numbers from 1 to ``longest``, each up to 12 % above the one before."""
+    """Whole numbers from 1 to ``longest``, each up to 6 % above the one before."""
     steps = [1]
     while steps[-1] < longest:
         steps.append(min(longest, max(steps[-1] + 1, int(steps[-1] * RATIO))))

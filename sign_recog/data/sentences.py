@@ -1,7 +1,9 @@
 """Clips as network input with their sentences as tokens, and batches of them, for translation."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from sign_recog.config.translation import TranslationConfig
 from sign_recog.data.datasets import padding_mask
+from sign_recog.data.glosses import GlossReader
 from sign_recog.data.prefetch import PrefetchLoader
 from sign_recog.data.readers import Reader, Sequences, clip_path
 from sign_recog.data.sentence_batches import SentenceBatchSampler
@@ -108,15 +111,19 @@ def open_sentences(
     clips: Sequence[Clip] | None = None,
     augmentations: Sequence[Any] = (),
     seed: int = 0,
+    input_dim: int | None = None,
 ) -> tuple[SentenceDataset, Dropped]:
     """Open what can be read of ``split`` (or ``clips``), and say what cannot.
 
     Of train, sequences below ``min_source_length`` are left out, and sentences above ``max_target_length`` are cut;
     of other splits every clip counts that can be read.
 
+    Args:
+        input_dim: Values a frame that the network reads; None = what the files have, or most of them.
+
     Raises:
-        DataError: If a clip's file is missing or damaged, unless the settings leave such clips out; or if nothing is
-            left.
+        DataError: If a clip's file is missing, damaged or of another width than the others, unless the settings leave
+            such clips out; or if nothing is left.
     """
     given, dropped = list(corpus.of_split(split) if clips is None else clips), Dropped()
     usable = _with_text(given, dropped)
@@ -126,7 +133,14 @@ def open_sentences(
             f"{corpus.folder / 'manifest.tsv'}: none of the {len(given)} clips of {split} has both a sentence and an "
             f"input{_first(dropped)}. See data.split, and extract what is missing."
         )
-    copies, usable = _opened(corpus, usable, reader, extractor, settings.drop_unreadable, dropped, train)
+    if settings.drop_unreadable:
+        usable = _without_unreadable(corpus, usable, reader, extractor, dropped, train=train, input_dim=input_dim)
+        copies = _open(corpus, usable, reader, extractor, train)
+    else:
+        try:
+            copies = _open(corpus, usable, reader, extractor, train)
+        except DataError as error:
+            raise DataError(f"{error} Or leave such clips out with translation.drop_unreadable=true.") from error
     lengths = copies[0].lengths
     least = settings.min_source_length if train else 1
     rows = [row for row, length in enumerate(lengths) if length >= least]
@@ -227,7 +241,7 @@ def _with_input(
     if folder is not None:
         missing = [clip for clip in clips if not clip_path(folder, clip).exists()]
         reason, remedy = f"{folder} has no file of it", f"Run run={reader.modality.extraction} first"
-    elif hasattr(reader, "readable"):
+    elif isinstance(reader, GlossReader):
         missing = reader.readable(clips)[1]
         reason, remedy = "it has no glosses", "Give the manifest's column glosses"
     else:
@@ -243,29 +257,59 @@ def _with_input(
     return [clip for clip in clips if clip.clip_id not in names]
 
 
-def _opened(
-    corpus: PreparedCorpus, clips: list[Clip], reader: Reader, extractor: str, drop: bool, dropped: Dropped, train: bool
-) -> tuple[list[Sequences], list[Clip]]:
-    """The clips' network inputs; with ``drop`` without those whose files are damaged."""
+def _without_unreadable(
+    corpus: PreparedCorpus,
+    clips: list[Clip],
+    reader: Reader,
+    extractor: str,
+    dropped: Dropped,
+    *,
+    train: bool,
+    input_dim: int | None,
+) -> list[Clip]:
+    """The clips without those whose files are damaged, or of another width than ``input_dim``, else than most.
+
+    Files are read one by one only where they cannot be opened together.
+    """
+    folder = reader.folder(corpus, extractor)
     try:
-        return _open(corpus, clips, reader, extractor, train), clips
-    except DataError as error:
-        if not drop:
-            raise DataError(f"{error} Or leave such clips out with translation.drop_unreadable=true.") from error
-    folder, kept = reader.folder(corpus, extractor), []
-    if folder is None:
-        return _open(corpus, clips, reader, extractor, train), clips
+        opened = _open(corpus, clips, reader, extractor, train)
+    except DataError:
+        if folder is None:
+            raise
+    else:
+        if folder is None or input_dim is None or opened[0].input_dim == input_dim:
+            return clips
+    assert folder is not None
+    # only features have copies
+    copies = range(1, 1 + (getattr(reader.modality, "augmented_copies", 0) if train else 0))
+    folders = [folder, *(corpus.augmented_dir(extractor, copy) for copy in copies)]
+    widths: dict[str, int] = {}
     for clip in clips:
-        path = clip_path(folder, clip)
         try:
-            reader.frames(reader.stored(path), str(path))
+            found = [_width(reader, clip_path(one, clip)) for one in folders]
         except DataError as error:
             dropped.clips.append((clip.clip_id, str(error)))
         else:
-            kept.append(clip)
-    return _open(corpus, kept, reader, extractor, train), kept
+            widths[clip.clip_id] = next((width for width in found if width != found[0]), found[0])
+    wanted = input_dim or (Counter(widths.values()).most_common(1)[0][0] if widths else 0)
+    dropped.clips += [
+        (name, f"its features have {width} values a frame, and the others {wanted}")
+        for name, width in widths.items()
+        if width != wanted
+    ]
+    kept = [clip for clip in clips if widths.get(clip.clip_id) == wanted]
+    if not kept:
+        raise DataError(f"{folder}: none of {len(clips)} clips can be read{_first(dropped)}. Extract them again.")
+    return kept
+
+
+def _width(reader: Reader, path: Path) -> int:
+    if not path.exists():
+        raise DataError(f"{path}: no such file.")
+    return int(reader.frames(reader.stored(path), str(path)).shape[1])
 
 
 def _open(corpus: PreparedCorpus, clips: list[Clip], reader: Reader, extractor: str, train: bool) -> list[Sequences]:
-    copies = reader.open_copies(corpus, clips, extractor) if train and hasattr(reader, "open_copies") else []
+    copies = reader.open_copies(corpus, clips, extractor) if train else []
     return copies or [reader.open(corpus, clips, extractor)]

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sign_recog.evaluation.aggregate import Sweep
+from sign_recog.evaluation.aggregate import Group, Sweep
 from sign_recog.evaluation.page import Figure, as_lines, as_plain, render
+from sign_recog.evaluation.translation.seeds import above_chance
 
 SWEEP_SCORES = ("top1_per_instance", "top5_per_instance", "top1_per_class", "macro_f1", "loss")
 TRANSLATION_SCORES = ("bleu4", "bleu1", "reduced_bleu", "chrf", "rougeL", "loss")
@@ -212,4 +213,10 @@ def translates(sweep: Sweep) -> bool:
 def build_sweep_report(report: SweepReport) -> str:
     """Return the HTML page on a sweep."""
     shown = TRANSLATION_SCORES if translates(report.sweep) else SWEEP_SCORES
-    return render(kind="sweep", report=report, shown=shown, provenance=as_lines(report.provenance))
+    checks = {group.settings: collapse_check(group) for group in report.sweep.groups}
+    return render(kind="sweep", report=report, shown=shown, checks=checks, provenance=as_lines(report.provenance))
+
+
+def collapse_check(group: Group) -> tuple[bool, str] | None:
+    """Whether all of a setting's translators are more than a guess, and a sentence on it; None for recognisers."""
+    return above_chance([run.collapse for run in group.runs if run.collapse])

@@ -26,6 +26,7 @@ class RunResult:
         seed: None = not known.
         scores: Of :func:`sign_recog.evaluation.classification.score`; empty without scores.
         data: What was scored: corpus, clips, clips_hash, ...; empty without scores.
+        collapse: A translator's, see :mod:`sign_recog.evaluation.translation.collapse`; else empty.
         config: The run's configuration, flattened: "model.num_layers" -> value.
         choices: Group -> the option that was chosen: "model" -> "s3d"; empty where it was not recorded.
     """
@@ -39,6 +40,7 @@ class RunResult:
     data: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     choices: dict[str, str] = field(default_factory=dict)
+    collapse: dict[str, Any] = field(default_factory=dict)
 
     @property
     def strategy(self) -> str | None:
@@ -92,6 +94,7 @@ def read_run(folder: Path, *, split: str = "test") -> RunResult:
         if metrics["split"] != split:
             raise ValueError(f"its split is {metrics['split']}, not {split}")
         run.scores, run.data = metrics["scores"], metrics.get("data", {})
+        run.collapse = metrics.get("collapse", {})
         run.settings, run.seed = metrics["run"]["settings"], metrics["run"]["seed"]
         run.state = "scored"
     except FileNotFoundError:

@@ -1,5 +1,6 @@
 """Skeletons on pictures: for overlay videos and for the strips of a report."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,8 @@ def draw_label(image: np.ndarray, text: str) -> np.ndarray:
     from PIL import Image, ImageDraw
 
     drawn = Image.fromarray(image)
-    font, size = _font(image.shape[1])
-    pen = ImageDraw.Draw(drawn)
+    size = _font_size(image.shape[1])
+    font, pen = _font(size), ImageDraw.Draw(drawn)
     corner = (size // 2, size // 2)
     left, top, right, bottom = pen.textbbox(corner, text, font=font)
     margin = size // 4
@@ -66,36 +67,48 @@ def draw_label(image: np.ndarray, text: str) -> np.ndarray:
 
 
 def draw_caption(image: np.ndarray, text: str) -> np.ndarray:
-    """As :func:`draw_label`, but a sentence at the bottom, in as many lines as its words need; no text = no change."""
+    """As :func:`draw_label`, but a sentence in a band below the picture, where it hides no hand; (H', W, 3), H' >= H.
+
+    The band is as high as the sentence needs lines; a word wider than the picture goes on in the next line.
+    """
     from PIL import Image, ImageDraw
 
-    drawn = Image.fromarray(image)
-    font, size = _font(image.shape[1])
-    pen = ImageDraw.Draw(drawn)
-    margin, lines = size // 4, [""]
+    width, size = image.shape[1], _font_size(image.shape[1])
+    font, margin = _font(size), size // 2
+    pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    caption = "\n".join(_lines(text, lambda line: pen.textlength(line, font=font), width - 2 * margin))
+    bottom = pen.multiline_textbbox((margin, margin), caption or "X", font=font)[3]
+    band = Image.new("RGB", (width, round(bottom) + margin), _OUTLINE)
+    ImageDraw.Draw(band).multiline_text((margin, margin), caption, font=font, fill=MIDDLE)
+    return np.concatenate([image, np.asarray(band)])
+
+
+def _lines(text: str, width: Callable[[str], float], most: float) -> list[str]:
+    """The words of ``text`` in lines no wider than ``most``, if a letter is."""
+    lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and pen.textlength(longer, font=font) > image.shape[1] - size:
-            lines.append(word)
-        else:
+        if width(longer) <= most:
             lines[-1] = longer
-    if lines == [""]:
-        return np.asarray(drawn).copy()
-    caption = "\n".join(lines)
-    left, top, right, bottom = pen.multiline_textbbox((size // 2, 0), caption, font=font)
-    shift = image.shape[0] - bottom - 2 * margin
-    pen.rectangle((left - margin, top + shift - margin, right + margin, bottom + shift + margin), fill=_OUTLINE)
-    pen.multiline_text((size // 2, shift), caption, font=font, fill=MIDDLE)
-    return np.asarray(drawn).copy()
+            continue
+        lines += [word] if lines[-1] else []
+        lines[-1] = word
+        while width(lines[-1]) > most and len(lines[-1]) > 1:
+            fitting = max([n for n in range(1, len(lines[-1])) if width(lines[-1][:n]) <= most], default=1)
+            lines[-1:] = [lines[-1][:fitting], lines[-1][fitting:]]
+    return lines
 
 
-def _font(width: int) -> tuple[Any, int]:
-    """The font for a picture so wide, and its size in pixels."""
+def _font_size(width: int) -> int:
+    """In pixels, for a picture so wide."""
+    return max(10, round(width / 22))
+
+
+def _font(size: int) -> Any:
     from matplotlib.font_manager import FontProperties, findfont
     from PIL import ImageFont
 
-    size = max(10, round(width / 22))
-    return ImageFont.truetype(findfont(FontProperties(family="DejaVu Sans")), size), size
+    return ImageFont.truetype(findfont(FontProperties(family="DejaVu Sans")), size)
 
 
 _FIRST_FACE = NUM_POSE + 2 * NUM_HAND

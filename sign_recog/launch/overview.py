@@ -13,6 +13,7 @@ from sign_recog.launch.records import JobRecord
 
 logger = logging.getLogger(__name__)
 
+_SHOWN = ("val_loss", "val_gloss_acc", "val_bleu4")  # of a training that runs
 UNFINISHED = {  # SLURM's word for an end -> ours
     "CANCELLED": "cancelled", "TIMEOUT": "timed out", "NODE_FAIL": "node failed", "OUT_OF_MEMORY": "out of memory",
     "PREEMPTED": "preempted", "DEADLINE": "timed out", "BOOT_FAIL": "node failed",
@@ -96,7 +97,7 @@ def progress(run_dir: Path) -> str:
     """How far a training is, by its progress.json; "" if there is none."""
     try:
         content = json.loads((run_dir / "progress.json").read_text(encoding="utf-8"))
-        metrics = {k: v for k, v in content["metrics"].items() if k in ("val_loss", "val_gloss_acc") and v is not None}
+        metrics = {k: v for k, v in content["metrics"].items() if k in _SHOWN and v is not None}
         return ", ".join(
             [f"epoch {content['epoch']} of {content['epochs']}", *(f"{k} {v:.3f}" for k, v in metrics.items())]
         )

@@ -73,11 +73,19 @@ class SubmittedJob:
         starts = [*report.starts, {"time": stamp(), "host": os.environ.get("SLURMD_NODENAME", socket.gethostname())}]
         report.write(self.folder, self.index, state="running", starts=starts, error="")
         settings = self.config.launcher
-        with interruptions(report, settings.signal_s, settings.max_timeouts) as interruption:
+        interruption = Interruption(
+            report,
+            settings.signal_s,
+            settings.max_timeouts,
+            keep=lambda **changes: report.write(self.folder, self.index, **changes),
+            failure_elsewhere=lambda: _failure_elsewhere(place, wait=False),
+        )
+        with handled(interruption):
             try:
                 self._refuse_another_folder()
                 objective = self._run()
             except BaseException as error:
+                interruption.over = True
                 kind = "" if isinstance(error, SignRecogError) else f"{type(error).__name__}: "
                 elsewhere = _failure_elsewhere(place, wait=not isinstance(error, Stopped | SystemExit))
                 if not elsewhere:
@@ -89,7 +97,7 @@ class SubmittedJob:
                     sys.exit(0)
                 raise
             interruption.over = True
-        report.write(self.folder, self.index, state="finished", objective=objective)
+        report.write(self.folder, self.index, state="finished", objective=objective, error="")
         return objective
 
     def _run(self) -> float | None:
@@ -131,18 +139,34 @@ class Interruption:
 
     Attributes:
         state: None, "requeued", "stopped" or "failed".
-        over: The work is done, and signals change nothing any more.
+        over: The work has ended, and no signal interrupts it any more.
+
+    Args:
+        keep: Writes the report. A decision is kept at once: what SLURM kills before it has ended can say nothing later.
+        failure_elsewhere: Why another node has failed, "" = none has. SLURM then ends this one too, by SIGTERM.
     """
 
-    def __init__(self, report: JobReport, signal_s: int, max_timeouts: int):
+    def __init__(
+        self,
+        report: JobReport,
+        signal_s: int,
+        max_timeouts: int,
+        *,
+        keep: Callable[..., None],
+        failure_elsewhere: Callable[[], str],
+    ):
         self._report, self._signal_s, self._max_timeouts = report, signal_s, max_timeouts
+        self._keep, self._failure_elsewhere = keep, failure_elsewhere
         self.state: str | None = None
         self.why = ""
         self.over = False
         self._received: int | None = None
+        self._deciding = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Decide what becomes of the job, then end the work as Ctrl-C does."""
+        if self._deciding:
+            return  # a requeue sends SIGTERM, often before `scontrol requeue` has returned
         self._received = number
         if self.over or self.state is not None:
             return
@@ -159,42 +183,57 @@ class Interruption:
             self._received = signal.SIGTERM
         if self._received is None or self.state is not None:
             return
-        name = signal.Signals(self._received).name
+        self._deciding = True
+        try:
+            self.state, self.why = self._decide(signal.Signals(self._received).name)
+        finally:
+            self._deciding = False
+        self._keep(state=self.state, error=self.why)
+
+    def _decide(self, name: str) -> tuple[str, str]:
+        """State and reason after the signal ``name``."""
+        failure = self._failure_elsewhere()
+        if failure:
+            return "failed", failure
         job = job_id()
         try:
             info = _settled_info(job)
         except cluster.ClusterError as error:
-            self.state, self.why = "stopped", f"{name} came, and SLURM does not answer: {error}"
-            return
+            return "stopped", f"{name} came, and SLURM does not answer: {error}"
         if info is None or info.state != "RUNNING":
             word = "it has forgotten the job" if info is None else info.state
-            self.state, self.why = "stopped", f"Ended by SLURM, which says: {word}."
-            return
+            return "stopped", f"Ended by SLURM, which says: {word}."
         timed_out = info.left_s is not None and info.left_s <= self._signal_s + 90
         if timed_out and self._report.timeouts >= self._max_timeouts:
-            self.state = "failed"
             times = self._report.timeouts + 1
-            self.why = f"The job ran into its time limit {times} times, and launcher.max_timeouts={times - 1}."
-            return
+            return "failed", f"The job ran into its time limit {times} times, and launcher.max_timeouts={times - 1}."
         try:
             cluster.requeue(job)
         except cluster.ClusterError as error:
-            self.state, self.why = "stopped", f"{name} came, and SLURM does not requeue the job: {error}"
-            return
+            return "stopped", f"{name} came, and SLURM does not requeue the job: {error}"
         self._report.timeouts += timed_out
-        self.state = "requeued"
-        self.why = f"Interrupted by {'its time limit' if timed_out else 'preemption'} ({name}); requeued to go on."
-        logger.warning("%s", self.why)
+        why = f"Interrupted by {'its time limit' if timed_out else 'preemption'} ({name}); requeued to go on."
+        logger.warning("%s", why)
+        return "requeued", why
 
 
 @contextlib.contextmanager
-def interruptions(report: JobReport, signal_s: int, max_timeouts: int) -> Iterator[Interruption]:
-    """Handle :data:`SIGNALS`, instead of submitit's own handlers."""
-    interruption = Interruption(report, signal_s, max_timeouts)
-    if threading.current_thread() is threading.main_thread():
+def handled(interruption: Interruption) -> Iterator[None]:
+    """Handle :data:`SIGNALS`, instead of submitit's own handlers; afterwards they are ignored.
+
+    Python gives every other handler up before its process has ended, and a signal that came then would kill it: SLURM
+    would call a finished job failed.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread:
         for number in SIGNALS:
             signal.signal(number, interruption.handle)
-    yield interruption
+    try:
+        yield
+    finally:
+        if in_main_thread:
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
 
 
 def _help(place: Path, node: int) -> None:

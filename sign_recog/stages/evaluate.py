@@ -27,7 +27,7 @@ from sign_recog.stages.scored_corpus import (
     refuse_other_extraction,
     refuse_trained_clips,
 )
-from sign_recog.stages.scoring import Scorer, compare_with_training, groups_of
+from sign_recog.stages.scoring import Scorer, compare_with_training, say_unknown
 from sign_recog.storage import atomic
 from sign_recog.storage.checkpoint import Checkpoint, TranslationCheckpoint, read_trained
 from sign_recog.storage.corpus import open_corpus
@@ -63,8 +63,7 @@ def run(config: Config) -> StageResult:
     refuse_other_extraction(trained, recognizer.reader.folder(corpus, scorer.extractor))
     refuse_other_crop(trained, corpus)
     sets = _clips_of_sets(scorer)
-    if unknown := set(config.run.group_by) - groups_of(corpus.clips, config.run.group_by).keys():
-        logger.info("run.group_by: no clip has %s in the manifest, so it is left out.", ", ".join(sorted(unknown)))
+    say_unknown(corpus.clips, config.run.group_by)
     folder = result_dir(config, path, None, place(corpus, trained))
     found: dict[str, dict[str, Any]] = {}
     shuffled: dict[str, Any] | None = None

@@ -11,7 +11,7 @@ import torch
 from sign_recog.config import Config
 from sign_recog.data.datamodule import with_inputs
 from sign_recog.data.readers import clip_path
-from sign_recog.errors import DataError, SignRecogError
+from sign_recog.errors import CheckpointError, DataError, SignRecogError
 from sign_recog.evaluation.model_card import ModelCard, build_model_card
 from sign_recog.landmarks.layout import get_layout
 from sign_recog.landmarks.names import point_names
@@ -21,7 +21,7 @@ from sign_recog.stages.onnx_model import largest_difference, require_onnx, write
 from sign_recog.stages.recognizer import Recognizer, load_recognizer
 from sign_recog.stages.run_folder import checkpoint_path, result_dir, stored_extractor
 from sign_recog.storage import atomic
-from sign_recog.storage.checkpoint import Checkpoint, read_checkpoint
+from sign_recog.storage.checkpoint import Checkpoint, TranslationCheckpoint, read_trained
 from sign_recog.storage.corpus import PreparedCorpus, manifest_dir, open_corpus
 
 logger = logging.getLogger(__name__)
@@ -35,12 +35,20 @@ def run(config: Config) -> StageResult:
 
     Raises:
         ConfigError: If the packages of the extra ``export`` are missing.
+        CheckpointError: If the checkpoint cannot be used, or is a translator.
         SignRecogError: If the network cannot be exported, or the file's logits differ from PyTorch's.
         DataError: If there is no clip for the golden sample.
     """
-    require_onnx()
     settings = config.run
-    recognizer = load_recognizer(read_checkpoint(checkpoint_path(config, settings.checkpoint)), config.trainer)
+    trained = read_trained(checkpoint_path(config, settings.checkpoint))
+    if isinstance(trained, TranslationCheckpoint):
+        raise CheckpointError(
+            f"{trained.path}: is a translator, and run=export is for recognisers: it writes one token after another "
+            "and searches among sentences, which is a program around the network, and no single ONNX graph. Use "
+            "run=predict, or load the checkpoint in Python."
+        )
+    require_onnx()
+    recognizer = load_recognizer(trained, config.trainer)
     checkpoint, network = recognizer.checkpoint, recognizer.network.cpu()
     corpus = _corpus(config, checkpoint)
     name, frames, raw = _sample(recognizer, corpus, settings.sample)

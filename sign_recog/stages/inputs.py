@@ -62,6 +62,10 @@ class InputReader:
         if path.suffix.lower() in STORED:
             sequence = reader.stored(path)
             self._refuse_other_extraction(sequence, path)
+        elif getattr(checkpoint, "source_tokenizer", None) is not None:
+            raise DataError(
+                f"{path}: is a video, and {checkpoint.path} reads glosses. Give a .txt of them, or run.glosses."
+            )
         elif reader.modality.extraction is None:
             sequence = path
         else:

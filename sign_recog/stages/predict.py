@@ -4,7 +4,7 @@ Inputs are preprocessed as in training, and recognised in batches.
 """
 
 import logging
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,18 @@ import numpy as np
 
 from sign_recog.config import Config
 from sign_recog.config.runs.predict import PredictRun
-from sign_recog.errors import DataError
-from sign_recog.landmarks.draw import draw_label, draw_skeleton
+from sign_recog.errors import ConfigError, DataError
+from sign_recog.landmarks.draw import draw_label
 from sign_recog.opencv import require_opencv
 from sign_recog.stages import StageResult
 from sign_recog.stages.inputs import Input, in_batches, input_paths, readable, write_failed
+from sign_recog.stages.overlay import write_overlay
 from sign_recog.stages.predict_translation import predict_translation
 from sign_recog.stages.recognizer import Recognizer, load_recognizer
 from sign_recog.stages.run_folder import checkpoint_path, result_dir
 from sign_recog.storage import atomic
 from sign_recog.storage.checkpoint import TranslationCheckpoint, read_trained
 from sign_recog.storage.sequences import KeypointSequence
-from sign_recog.video.reader import probe, read_frames
-from sign_recog.video.writer import write_video
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +36,15 @@ def run(config: Config) -> StageResult:
 
     Raises:
         CheckpointError: If the checkpoint cannot be used, or its languages need a ``run.language``.
+        ConfigError: If settings have no effect.
         DataError: If there is no input, or none of it could be recognised.
     """
     settings = config.run
     trained = read_trained(checkpoint_path(config, settings.checkpoint))
     if isinstance(trained, TranslationCheckpoint):
         return predict_translation(config, trained)
+    if settings.glosses is not None:
+        raise ConfigError(f"run.glosses has no effect: {trained.path} is a recogniser. Give run.input.")
     recognizer = load_recognizer(trained, config.trainer)
     recognizer.language_index(settings.language)  # a wrong one is said before the work begins
     recognizer.check_embeddings([kind for kind in settings.embeddings if kind != "probabilities"])
@@ -67,7 +69,8 @@ def run(config: Config) -> StageResult:
                     folder / f"{clip.path.stem}.{kind}.npy", values["gloss" if kind == "probabilities" else kind]
                 )
             if settings.overlay and clip.is_video:
-                _write_overlay(folder / f"{clip.path.stem}.mp4", clip, answer, recognizer)
+                draw = partial(draw_label, text=_label(answer))
+                write_overlay(folder / f"{clip.path.stem}.mp4", clip, recognizer.checkpoint.config["extractor"], draw)
             atomic.write_json(folder / f"{clip.path.stem}.json", answer)
             best.append(answer["glosses"][0])
     write_failed(folder, failed)
@@ -105,20 +108,6 @@ def _write_array(path: Path, values: np.ndarray) -> None:
         np.save(file, values.astype(np.float32), allow_pickle=False)
 
 
-def _write_overlay(path: Path, clip: Input, answer: dict[str, Any], recognizer: Recognizer) -> None:
+def _label(answer: dict[str, Any]) -> str:
     best = answer["glosses"][0]
-    label = f"{best['gloss']}  {100 * best['probability']:.0f} %"
-    sequence = clip.sequence
-
-    def frames(target_fps: float | None) -> Iterator[np.ndarray]:
-        images = (frame.image for frame in read_frames(clip.path, target_fps=target_fps))
-        if isinstance(sequence, KeypointSequence):
-            pairs = zip(images, sequence.keypoints, strict=True)
-            images = (draw_skeleton(image, keypoints, sequence.layout) for image, keypoints in pairs)
-        return (draw_label(image, label) for image in images)
-
-    # A skeleton belongs to a frame of the extraction; without one the video is shown as it is.
-    drawn = isinstance(sequence, KeypointSequence)
-    target_fps = recognizer.checkpoint.config["extractor"]["target_fps"] if drawn else None
-    with atomic.replaced(path) as temporary:
-        write_video(temporary, frames(target_fps), target_fps or probe(clip.path).fps)
+    return f"{best['gloss']}  {100 * best['probability']:.0f} %"

@@ -52,7 +52,8 @@ def run(config: Config) -> StageResult:
     """
     with locked_in_turn(corpus_root(config), "preparing") as waited:
         if waited and corpus_info_path(corpus_dir(config)).exists():
-            return StageResult(summary=_found(open_corpus(corpus_dir(config))))
+            corpus = open_corpus(corpus_dir(config))
+            return StageResult(summary=_found(corpus) | train_tokenizer(config, corpus.folder, corpus.clips))
         return _prepare(config)
 
 
@@ -86,6 +87,7 @@ def _prepare(config: Config) -> StageResult:
         clips = [small.row_of(clip) for clip in clips]
         corpus.video_dir = small.folder
     write_manifest(folder / "manifest.tsv", clips)
+    tokenizer = train_tokenizer(config, folder, clips)  # before files are read, which may take hours
     table = coverage(clips, left_out)
     write_left_out(folder / "left_out.tsv", left_out or [])
     info = {
@@ -113,12 +115,11 @@ def _prepare(config: Config) -> StageResult:
         "manifest": folder / "manifest.tsv",
         **{f"{name} clips": count for name, count in split_counts(clips).items()},
         **{f"{name} coverage": line for name, line in lines.items()},
-        **{f"{name} signers": row["signers"] for name, row in info["splits"].items()},
-        "glosses": info["glosses"],
-        "categories": info["categories"],
+        **{f"{name} signers": row["signers"] or "not known" for name, row in info["splits"].items()},
+        **({"glosses": info["glosses"], "categories": info["categories"]} if vocabulary.glosses else {}),
         "warnings": len(warnings) + len(corpus.notes),
     }
-    summary |= ({} if small is None else small.counts) | written | train_tokenizer(config, folder, clips)
+    summary |= ({} if small is None else small.counts) | written | tokenizer
     return StageResult(summary=summary)
 
 
@@ -127,8 +128,7 @@ def _found(corpus: PreparedCorpus) -> dict[str, Any]:
     return {
         "manifest": corpus.folder / "manifest.tsv",
         **{f"{name} clips": count for name, count in split_counts(corpus.clips).items()},
-        "glosses": corpus.info["glosses"],
-        "categories": corpus.info["categories"],
+        **{name: corpus.info[name] for name in ("glosses", "categories") if corpus.info["glosses"]},
         "prepared by": "another process, which this one waited for",
     }
 
@@ -214,7 +214,8 @@ def _refuse_another_corpus(root: Path, data: dict[str, Any]) -> None:
             )
 
 
-_SOURCES = ("source", "sources", "members")  # settings of a reader that say which corpus it is
+# Settings of a reader that say which corpus it is.
+_SOURCES = ("source", "sources", "members", "train_dirs", "val_dir", "test_dir")
 
 
 def _folder(source: Any) -> Any:

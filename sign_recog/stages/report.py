@@ -22,6 +22,7 @@ from sign_recog.evaluation.report import (
     SweepReport,
     build_run_report,
     build_sweep_report,
+    collapse_check,
     translates,
 )
 from sign_recog.evaluation.runs import find_runs, read_run
@@ -159,6 +160,9 @@ def _report_sweep(config: Config, folder: Path) -> StageResult:
         provenance=provenance(config.seed),
     )
     summary = {_group_name(group): _group_result(group) for group in sweep.groups}
+    for group in sweep.groups:
+        if check := collapse_check(group):
+            logger.log(logging.INFO if check[0] else logging.WARNING, "%s: %s", _group_name(group), check[1])
     summary |= {f"gap {gap.settings_seen} to {gap.settings_unseen}": gap.text for gap in sweep.gaps}
     for warning in sweep.warnings:
         logger.warning("%s", warning)

@@ -33,7 +33,7 @@ from sign_recog.stages.scored_corpus import (
     refuse_other_extraction,
     refuse_trained_clips,
 )
-from sign_recog.stages.scoring import ROUNDING
+from sign_recog.stages.scoring import ROUNDING, groups_of, say_unknown
 from sign_recog.stages.translator import TrainedTranslator, load_translator
 from sign_recog.storage import atomic
 from sign_recog.storage.checkpoint import TRANSLATION, TranslationCheckpoint
@@ -77,6 +77,7 @@ def evaluate_translation(config: Config, trained: TranslationCheckpoint) -> Stag
     extractor = stored_extractor(trained.config)
     refuse_other_extraction(trained, translator.reader.folder(corpus, extractor))
     refuse_other_crop(trained, corpus)
+    say_unknown(corpus.clips, config.run.group_by)
     names = config.evaluation.sets_of(config.run.split)
     sets = {name: _open(config, translator, corpus, extractor, name) for name in names}
     for name, (dataset, _) in sets.items():
@@ -129,10 +130,11 @@ def _open(
         )
     settings = stored_translation(translator.checkpoint)
     settings.drop_unreadable = config.translation.drop_unreadable
-    dataset, dropped = open_sentences(
-        corpus, split, translator.reader, translator.tokenizer, settings, extractor=extractor, train=False
-    )
     expected = translator.checkpoint.input_dim
+    dataset, dropped = open_sentences(
+        corpus, split, translator.reader, translator.tokenizer, settings, extractor=extractor, train=False,
+        input_dim=expected,
+    )  # fmt: skip
     if expected is not None and dataset.copies[0].input_dim != expected:
         raise CheckpointError(
             f"{translator.checkpoint.path} reads {expected} values a frame, and the files in "
@@ -205,7 +207,8 @@ def _metrics(
             seed=config.seed, lowercase=settings.lowercase,
         ),
         "groups": score_groups(
-            scored.outputs, scored.lengths, samples=samples, seed=config.seed, unit=unit, lowercase=settings.lowercase
+            scored.outputs, scored.lengths, samples=samples, seed=config.seed, unit=unit, lowercase=settings.lowercase,
+            columns=groups_of(dataset.clips, config.run.group_by),
         ),
         "run": {
             "name": trained.config["name"],

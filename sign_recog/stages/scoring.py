@@ -100,6 +100,12 @@ def groups_of(clips: list[Clip], columns: list[str]) -> dict[str, list[str]]:
     return {name: values for name, values in found.items() if any(values)}
 
 
+def say_unknown(clips: list[Clip], columns: list[str]) -> None:
+    """Name the ``columns`` that no clip has: they are left out of the groups."""
+    if unknown := set(columns) - groups_of(clips, columns).keys():
+        logger.info("run.group_by: no clip has %s in the manifest, so it is left out.", ", ".join(sorted(unknown)))
+
+
 def _cell(clip: Clip, column: str) -> str:
     return str(getattr(clip, column)) if column in COLUMNS else clip.extra.get(column, "")
 

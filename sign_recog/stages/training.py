@@ -20,6 +20,7 @@ from sign_recog.storage.meeting import num_nodes
 from sign_recog.storage.run_record import read_record
 from sign_recog.training.budget import Budget
 from sign_recog.training.freeze import Freeze
+from sign_recog.training.memory_probe import MemoryProbe
 from sign_recog.training.precision import check_accelerator, compile_network, num_devices, on_cuda
 from sign_recog.training.processes import run_in_processes
 from sign_recog.training.reproducibility import git_commit, peak_memory, record_end, record_start
@@ -123,8 +124,10 @@ def fit_module(
     loggers = [build(node)(folder) for node in config.logger.values()]
     for one in loggers:
         one.log_hyperparams({**plain(config), "git_commit": git_commit()})
-    frozen = [Freeze(network, config.transfer)] if config.transfer.freeze_parts else []
-    trainer = build_trainer(config.trainer, folder, loggers, budget=budget, columns=columns, callbacks=frozen)
+    callbacks: list[Any] = [Freeze(network, config.transfer)] if config.transfer.freeze_parts else []
+    if config.trainer.memory_probe:
+        callbacks.append(MemoryProbe(loaders["train"]))
+    trainer = build_trainer(config.trainer, folder, loggers, budget=budget, columns=columns, callbacks=callbacks)
     fit(trainer, module, loaders["train"], loaders["val"], resume=resume)
     return peak_memory()
 

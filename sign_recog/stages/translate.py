@@ -8,14 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
 from sign_recog.config import Config
 from sign_recog.data.sentence_batches import SentenceBatchSampler
 from sign_recog.data.sentences import Dropped, SentenceDataset, build_sentence_loader, open_sentences
-from sign_recog.errors import CheckpointError, ConfigError
+from sign_recog.errors import ConfigError, DataError
 from sign_recog.stages import StageResult
 from sign_recog.stages.build import build, build_reader
 from sign_recog.stages.run_folder import extractor_name, plain, prepared, read_extraction, run_dir
@@ -28,15 +27,15 @@ from sign_recog.stages.training import (
     refuse_changed_clips,
     train_to_end,
 )
+from sign_recog.stages.transfer_translator import load_translator_weights, refuse_other_tokenizer
 from sign_recog.storage import atomic, checkpoint
 from sign_recog.text import Tokenizer, read_tokenizer
-from sign_recog.text.base import to_bytes
 from sign_recog.training.budget import Budget, sampler_of
 from sign_recog.training.callbacks import TRANSLATION_COLUMNS
 from sign_recog.training.freeze import freeze_parts
 from sign_recog.training.processes import rank_zero_first, use_threads
 from sign_recog.training.reproducibility import clips_hash, seed_everything
-from sign_recog.training.transfer import load_weights, print_outcomes
+from sign_recog.training.transfer import print_outcomes
 from sign_recog.training.translation import Translator
 
 logger = logging.getLogger(__name__)
@@ -107,15 +106,26 @@ def read_material(config: Config) -> Material:
     if config.trainer.train_on_val:
         logger.warning("The val clips are trained on (trainer.train_on_val): val_ metrics are those of seen clips.")
         clips["train"] = clips["train"] + clips["val"]
-    sets, dropped = {}, {}
+    sets: dict[str, SentenceDataset] = {}
+    dropped: dict[str, Dropped] = {}
+    input_dim: int | None = None
     for split, own in clips.items():
         train = split == "train"
         augmentations = [build(node) for node in config.augment.values()] if train else []
         sets[split], dropped[split] = open_sentences(
             corpus, split, reader, tokenizer, config.translation,
             extractor=extractor, train=train, clips=own, augmentations=augmentations, seed=config.seed,
+            input_dim=input_dim,
         )  # fmt: skip
         _say_dropped(split, dropped[split])
+        if reader.folder(corpus, extractor) is not None:
+            own_dim = sets[split].copies[0].input_dim
+            if input_dim not in (None, own_dim):
+                raise DataError(
+                    f"{corpus.folder / 'manifest.tsv'}: files of {split} have {own_dim} values a frame, and those of "
+                    f"train {input_dim}. Extract all in the same way."
+                )
+            input_dim = own_dim
     source = getattr(reader, "vocabulary", None)
     return Material(
         sets,
@@ -140,20 +150,6 @@ def build_network(
         bos_id=tokenizer.bos_id,
         eos_id=tokenizer.eos_id,
     )
-
-
-def refuse_other_tokenizer(now: dict[str, Any], before: dict[str, Any], where: str) -> None:
-    """The rows of a network's matrices belong to tokens; under another tokenizer they would be those of others.
-
-    Raises:
-        CheckpointError: If the two differ.
-    """
-    if _comparable(now) != _comparable(before):
-        sizes = [read_tokenizer(state).vocab_size for state in (before, now)]
-        raise CheckpointError(
-            f"{where}: its network was trained with another tokenizer ({sizes[0]} entries; this one has {sizes[1]}), "
-            "so its tokens mean other words. Prepare the corpus as then, or train anew in another folder."
-        )
 
 
 def assemble(config: Config, material: Material) -> Translator:
@@ -251,6 +247,11 @@ def _refuse_unsuited(config: Config, network: Any) -> None:
         raise ConfigError(
             f"translation.max_target_length={longest}: this network has positions for {most} tokens. Lower it."
         )
+    if most is not None and config.generation.max_length > most:
+        raise ConfigError(
+            f"generation.max_length={config.generation.max_length}: this network has positions for {most} tokens, so "
+            "run=evaluate would end in an error after the training. Lower it."
+        )
     most = network.max_source_positions
     given = config.translation.max_source_length
     if most is not None and (given is None or given > most):
@@ -262,18 +263,10 @@ def _refuse_unsuited(config: Config, network: Any) -> None:
 
 def _transfer(config: Config, network: nn.Module, material: Material) -> None:
     source = checkpoint.read_translation(Path(config.transfer.checkpoint or ""))
-    refuse_other_tokenizer(material.tokenizer, source.tokenizer, str(source.path))
-    outcomes = load_weights(network, source, glosses=[], categories=[], languages=[], extend_head=False)
+    outcomes = load_translator_weights(
+        network, source, tokenizer=material.tokenizer, source_tokenizer=material.source_tokenizer
+    )
     print_outcomes(outcomes, source.path)
-
-
-def _comparable(state: Any) -> Any:
-    """A tokenizer's state with tensors as bytes, which compare as wholes."""
-    if isinstance(state, torch.Tensor):
-        return to_bytes(state)
-    if isinstance(state, dict):
-        return {name: _comparable(value) for name, value in state.items()}
-    return [_comparable(one) for one in state] if isinstance(state, list | tuple) else state
 
 
 def _say_dropped(split: str, dropped: Dropped) -> None:

@@ -68,6 +68,10 @@ class NetworkModule(pl.LightningModule):
             if isinstance(scheduler, WarmupPlateau):
                 scheduler.step_evaluation(self.trainer.callback_metrics)
 
+    def probe_loss(self, batch: Any) -> torch.Tensor:
+        """What a step minimises on ``batch``, counted nowhere; for training/memory_probe.py."""
+        raise NotImplementedError
+
     def own_parameters(self) -> Sequence[nn.Parameter]:
         """What learns besides the network, without decay."""
         return []

@@ -68,6 +68,9 @@ class SignClassifier(NetworkModule):
     def on_validation_epoch_end(self) -> None:
         self._log(self._totals.pop("val", Totals()).means())
 
+    def probe_loss(self, batch: Batch) -> Tensor:
+        return self.loss.total(self.loss(self(batch), batch))
+
     def own_parameters(self) -> list[nn.Parameter]:
         """Those of the loss: weights of the tasks may learn."""
         return [p for p in self.loss.parameters() if p.requires_grad]

@@ -6,7 +6,7 @@ classes' names: the same classes, in whatever order, keep their rows. Other clas
 that both know keeps its vector.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,12 +41,14 @@ def load_weights(
     categories: Sequence[str],
     languages: Sequence[str],
     extend_head: bool,
+    fresh: Mapping[str, str] | None = None,
 ) -> list[Outcome]:
     """Load what fits of ``source`` into ``network`` and return what became of every weight of both.
 
     Args:
         glosses, categories: The network's own classes, in the order of its logits.
         languages: Its own, in the order of the embedding; empty where there is only one.
+        fresh: Name of a weight that is not taken although it may fit -> why.
 
     Raises:
         CheckpointError: If not one weight beside the output layers fits.
@@ -67,6 +69,8 @@ def load_weights(
             outcomes.append(Outcome(name, MISSING, "not in the checkpoint"))
         elif name not in own:
             outcomes.append(Outcome(name, DROPPED, "not in the network"))
+        elif name in (fresh or {}):
+            outcomes.append(Outcome(name, DROPPED, (fresh or {})[name]))
         elif name in rows:
             outcome, weight = _output_weight(name, own[name], source.weights[name], rows[name])
             outcomes.append(outcome)

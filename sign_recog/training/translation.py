@@ -117,6 +117,9 @@ class Translator(NetworkModule):
         if self.trainer.is_last_batch or self.trainer.should_stop:
             self._log(self._totals.pop("train", Totals()).means())
 
+    def probe_loss(self, batch: SentenceBatch) -> Tensor:
+        return token_losses(self(batch), batch["labels"], self._label_smoothing).objective
+
     def on_validation_epoch_start(self) -> None:
         self._written = {}
 

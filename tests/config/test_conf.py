@@ -10,7 +10,13 @@ EXPERIMENTS = sorted(path.stem for path in (cli.CONF_DIR / "experiment").glob("*
 GROUPS = sorted(p.name for p in cli.CONF_DIR.iterdir() if p.is_dir() and p.name not in ("hydra", "experiment", "sweep"))
 OPTIONS = [f"{group}={path.stem}" for group in GROUPS for path in sorted((cli.CONF_DIR / group).glob("*.yaml"))]
 OVER_FRAMES = [p.stem for p in (cli.CONF_DIR / "model").glob("*.yaml") if "video: default" in p.read_text("utf-8")]
-OWN_SOURCE = ("data=synthetic", "data=synthetic_sentences", "data=combined", "data=fsl105_folders")
+OWN_SOURCE = (
+    "data=synthetic",
+    "data=synthetic_sentences",
+    "data=combined",
+    "data=fsl105_folders",
+    "data=ssvp_slt_features",
+)
 TRANSLATORS = [p.stem for p in (cli.CONF_DIR / "model").glob("*.yaml") if "encoder_decoder" in p.read_text("utf-8")]
 TRANSLATORS += [p.stem for p in (cli.CONF_DIR / "model").glob("*.yaml") if "Seq2Seq" in p.read_text("utf-8")]
 TRANSLATES = ["model=transformer_seq2seq", "tokenizer=words"]
@@ -31,6 +37,7 @@ NEEDED = {
     **{o: ["data.source=x"] for o in OPTIONS if o.startswith("data=") and o not in OWN_SOURCE},
     **{o: ["data.video_dir=x"] for o in OPTIONS if o.startswith("data=wlasl")},
     "data=combined": ["data.corpus.members={a: x, b: y}"],
+    "data=ssvp_slt_features": ["data.train_dirs=[x,y]", "data.val_dir=x"],
     "data=fsl105_folders": ["data.corpus.sources={train: a, val: b}"],
 }
 
@@ -54,7 +61,8 @@ def test_every_option_composes_and_its_targets_exist(option):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_and_names_a_stage_that_exists(experiment):
-    needed = ["data.source=x"] if experiment.startswith(("fsl105", "signon", "how2sign")) else []
+    needed = ["data.source=x"] if experiment.startswith(("fsl105", "signon")) else []
+    needed += ["data.train_dirs=[x,y]", "data.val_dir=x"] if experiment.startswith("how2sign") else []
     if experiment.startswith(("how2sign_t5", "how2sign_bart")):
         needed.append("tokenizer.folder=x")
     assert callable(get_method(load(f"+experiment={experiment}", *needed).run._target_))

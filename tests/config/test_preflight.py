@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sign_recog import cli, config
-from sign_recog.config.preflight import check_command
+from sign_recog.config.preflight import check_command, jobs_of
 from sign_recog.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +64,23 @@ def test_a_network_setting_of_the_wrong_type_is_refused_without_importing_torch(
 
 def test_a_key_that_no_network_has_is_refused():
     assert "model.width=3: there is no such key" in message("model.width=3")
+
+
+def test_what_is_deleted_is_not_checked_and_what_cannot_be_is_named():
+    (job,) = jobs_of(["~augment.mirror", "~augment.resample.slowest=0.5"], cli.CONF_DIR)
+    assert job.config is not None and not job.problems
+    assert "mirror" not in job.config.augment and "slowest" not in job.config.augment["resample"]
+    assert "~augment.miror: there is no such key. Did you mean augment.mirror" in message("~augment.miror")
+    assert "~augment.resample.slowest=7: augment.resample.slowest is 0.5" in message("~augment.resample.slowest=7")
+    assert "~seed: seed is a setting that cannot be left out" in message("~seed")
+
+
+def test_a_setting_that_refers_to_another_without_a_value_may_be_replaced():
+    """The weights of how2sign_t5_hiera are those of tokenizer.folder, which is given behind them or not at all."""
+    given = ("+experiment=how2sign_t5_hiera", "data.train_dirs=a,b", "data.val_dir=a")
+    check_command([*given, "model.weights=null", "tokenizer.folder=x"], cli.CONF_DIR)
+    check_command([*given, "model.weights=null", "tokenizer=sentencepiece"], cli.CONF_DIR)
+    assert "tokenizer.folder has no value" in message(*given, "model.weights=null")
 
 
 def test_the_bad_value_of_a_sweep_is_found_before_its_job_starts():

@@ -47,6 +47,27 @@ def test_everything_else_stays_as_it_is(argument):
     assert expanded("run=prepare", argument) == ["run=prepare", argument]
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("a,b", "['a','b']"),
+        ('"/data/h2s, /data/yt asl"', "['/data/h2s','/data/yt asl']"),
+        ("a=1", "['a=1']"),
+        ("[a,b]", "[a,b]"),
+        ("[a],[a,b]", "[a],[a,b]"),
+        ("choice([a],[b])", "choice([a],[b])"),
+        ("${oc.env:HOME}", "${oc.env:HOME}"),
+        ("null", "null"),
+        ("", ""),
+    ],
+)
+def test_folders_may_be_joined_by_commas_as_ssvp_slt_joins_them(given, expected):
+    """``data.train_data_dirs="how2sign,youtube-asl"``; twice is as once, since a sweep's jobs are read again."""
+    assert expanded(f"data.train_dirs={given}") == [f"data.train_dirs={expected}"]
+    assert expanded(f"data.train_dirs={expected}") == [f"data.train_dirs={expected}"]
+    assert expanded("data.val_dir=a,b") == ["data.val_dir=a,b"]
+
+
 def test_the_default_stage_and_an_experiments_stage_are_known(tmp_path):
     assert expanded("skip_existing=true") == ["run.classify.skip_existing=true"]
     (tmp_path / "experiment").mkdir()

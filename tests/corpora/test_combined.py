@@ -10,6 +10,7 @@ from conftest import GLOSSES, TINY, load_config, write_tiny_corpus
 
 from sign_recog import stages
 from sign_recog.corpora import combined
+from sign_recog.data.vocabulary import Vocabulary
 from sign_recog.errors import ConfigError, DataError
 from sign_recog.landmarks.layout import get_layout
 from sign_recog.stages.recognizer import load_recognizer
@@ -41,7 +42,9 @@ def configure(tmp_path: Path, members: dict[str, str], *overrides: str):
 
 
 def read(members: dict[str, str], **settings):
-    return combined.read(Path(), members=members, **{"shared_labels": False, "extractor": None, **settings})
+    return combined.read(
+        Path(), members=members, **{"languages": None, "shared_labels": False, "extractor": None, **settings}
+    )
 
 
 def test_s0_multilingual_labels_need_no_offsets(members, tmp_path):
@@ -87,6 +90,15 @@ def test_labels_may_be_shared_but_signers_are_not(members):
     clips = read(members, shared_labels=True).clips
     assert {c.gloss for c in clips} == set(GLOSSES) and {c.category for c in clips} == {"kind0", "kind1"}
     assert all(c.signer.startswith(f"{c.extra['language']}:") for c in clips)
+
+
+def test_members_may_share_a_language_which_a_network_then_need_not_tell(members):
+    """How2Sign and YouTube-ASL are two corpora of one language."""
+    one = Vocabulary.from_clips(read(members, languages={"ngt": "dse", "vgt": "dse"}).clips)
+    two = Vocabulary.from_clips(read(members, languages={"ngt": "dse", "vgt": "vgt"}).clips)
+    assert one.languages == () and two.languages == ("dse", "vgt") and one.glosses == two.glosses
+    with pytest.raises(ConfigError, match=r"has no language for vgt and names vtg, which is no member"):
+        read(members, languages={"ngt": "dse", "vtg": "vgt"})
 
 
 def test_splits_are_the_members(members):

@@ -11,6 +11,11 @@ from sign_recog.errors import ConfigError
 RNG = np.random.default_rng(0)
 SOURCES = np.clip(RNG.lognormal(4, 0.6, 6000).astype(int), 5, 600)
 TARGETS = np.clip(RNG.poisson(14, 6000), 2, 60)
+# Spread and correlation (0.77) of PHOENIX14T's glosses and word pieces, and of frames and pieces of How2Sign's kind
+GLOSSES = np.clip(RNG.normal(7.8, 3.4, 7000).astype(int), 1, 30)
+PIECES = np.clip((24 + 2.1 * (GLOSSES - 7.8) + RNG.normal(0, 5.9, 7000)).astype(int), 2, 81)
+WINDOWS = np.clip(RNG.lognormal(3.5, 0.7, 20000).astype(int), 5, 1024)
+SPOKEN = np.clip((0.55 * WINDOWS * RNG.lognormal(0, 0.4, 20000)).astype(int), 2, 128)
 
 
 def make(sources=SOURCES, targets=TARGETS, **changes):
@@ -45,16 +50,43 @@ def test_seed_and_epoch_alone_decide():
     assert epoch(make(), 2) == epoch(make(), 2) != epoch(make(seed=4), 2)
 
 
-def test_less_than_a_tenth_of_a_batch_is_padding():
-    def padding(batches):
-        places = real = 0
-        for batch in batches:
-            rows = [index for _, index in batch]
-            places += len(rows) * (SOURCES[rows].max() + TARGETS[rows].max())
-            real += (SOURCES[rows] + TARGETS[rows]).sum()
-        return 1 - real / places
+def padding(batches, sources, targets):
+    rows = [[index for _, index in batch] for batch in batches]
+    places = sum(len(own) * (sources[own].max() + targets[own].max()) for own in rows)
+    return 1 - (sources.sum() + targets.sum()) / places
 
-    assert padding(epoch(make())) < 0.1 < 0.4 < padding(epoch(make(bucketing=False, max_tokens=None, batch_size=20)))
+
+@pytest.mark.parametrize(
+    ("sources", "targets", "limits"),
+    [
+        (SOURCES, TARGETS, {}),
+        (GLOSSES, PIECES, {"max_tokens": 4000, "batch_size": 256}),
+        (WINDOWS, SPOKEN, {"max_tokens": 8000, "batch_size": 256}),
+        (WINDOWS, SPOKEN, {"max_tokens": None, "batch_size": 32}),
+    ],
+    ids=["independent", "glosses", "windows", "clips"],
+)
+def test_less_than_a_tenth_of_every_epoch_is_padding(sources, targets, limits):
+    sampler = make(sources, targets, **limits)
+    size = round(len(sources) / len(sampler))
+    random = make(sources, targets, bucketing=False, max_tokens=None, batch_size=size)
+    assert padding(epoch(random), sources, targets) > 0.4
+    assert all(padding(epoch(sampler, number), sources, targets) < 0.1 for number in range(4))
+
+
+def together(*labels):
+    """How many couples of pairs bear the same numbers in all ``labels``."""
+    counts = np.unique(np.stack(labels), axis=1, return_counts=True)[1]
+    return (counts * (counts - 1)).sum() / 2
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_pairs_meet_others_in_the_next_epoch(number):
+    sampler, batch_of = make(GLOSSES, PIECES, max_tokens=4000, batch_size=256), np.zeros((2, len(GLOSSES)), int)
+    for after in (0, 1):
+        for place, batch in enumerate(epoch(sampler, number + after)):
+            batch_of[after, [index for _, index in batch]] = place
+    assert together(*batch_of) < 0.6 * together(batch_of[0])
 
 
 def test_rounds_of_steps_are_an_endless_stream_of_epochs():

@@ -255,6 +255,20 @@ def test_the_sweeps_page_holds_mean_deviation_and_interval():
     assert text.index("aaaa") < text.index("bbbb")
 
 
+def test_the_sweeps_page_says_in_red_that_translators_are_not_above_chance():
+    def page(*real: bool) -> str:
+        report = sweep_report()
+        runs = report.sweep.groups[0].runs
+        for run, one in zip(runs, real, strict=False):
+            run.collapse = {"real": one, "margin": {"bleu4": 2.0}}
+        report.sweep.groups[0].runs = runs[: len(real)]
+        return build_sweep_report(report)
+
+    assert "Not above chance." in page(True, False) and "1 of 2 runs is significantly above" in page(True, False)
+    assert "Above chance." in page(True, True) and "not above chance" not in page(True, True)
+    assert "bove chance" not in page()
+
+
 def test_the_sweeps_page_lists_every_run():
     html = build_sweep_report(sweep_report(links={Path("outputs/x/aaaa/seed1"): "aaaa/seed1/report.html"}))
     text = Page(html).text

@@ -60,3 +60,37 @@ def test_a_label_changes_only_its_corner(image):
     assert columns.max() < WIDTH / 2
     assert drawn.shape == image.shape
     assert drawn.dtype == np.uint8
+
+
+SENTENCE = "Am Mittwoch fällt zunächst Schnee, später örtlich gefrierender Regen bei größerer Kälte."
+
+
+@pytest.mark.parametrize("width", [48, 160, 640])
+@pytest.mark.parametrize("text", [SENTENCE, "Donaudampfschifffahrtsgesellschaftskapitänsmütze", "ja", ""])
+def test_a_caption_stands_below_the_picture_and_nothing_is_cut_off(width, text):
+    picture = np.random.default_rng(0).integers(0, 255, (90, width, 3), dtype=np.uint8)
+    drawn = draw.draw_caption(picture, text)
+    assert drawn.dtype == np.uint8 and np.array_equal(drawn[:90], picture)
+    band = drawn[90:].astype(int)
+    letters = (np.abs(band - band[0, 0]) > 40).any(axis=2)
+    assert letters.any() == bool(text)
+    edges = [letters[:2], letters[-2:], letters[:, :2], letters[:, -2:]]
+    assert not any(edge.any() for edge in edges)  # so no letter goes on beyond
+
+
+def test_a_caption_has_a_line_s_width_of_words_and_all_of_them():
+    lines = draw._lines(SENTENCE, len, 20)
+    assert " ".join(lines) == SENTENCE and max(map(len, lines)) <= 20
+    words = SENTENCE.split()
+    firsts = [line.split()[0] for line in lines[1:]]
+    assert (
+        all(len(line) + 1 + len(first) > 20 for line, first in zip(lines, firsts, strict=False)) and firsts[0] in words
+    )
+    assert draw._lines("abcdefgh ij", len, 3) == ["abc", "def", "gh", "ij"]
+
+
+def test_umlauts_have_glyphs_of_their_own():
+    width = 320
+    blank = np.zeros((10, width, 3), np.uint8)
+    bands = [draw.draw_caption(blank, letter)[10:] for letter in ("ä", "a", "ß", "Ü", "U", "\uffff")]
+    assert all(not np.array_equal(one, other) for i, one in enumerate(bands) for other in bands[:i])

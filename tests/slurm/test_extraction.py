@@ -33,7 +33,7 @@ def test_a_worker_killed_in_the_middle_costs_nothing_but_its_time(workplace: Wor
     started = place.start(*there, *SHARDS)
     try:
         until(lambda: killed_job(place) or started.poll() is not None, what="a job at work that can be killed")
-        output, _ = started.communicate(timeout=200)
+        output, _ = started.communicate(timeout=600)
     finally:
         started.kill()
     assert started.returncode == 1 and "1 of 3 jobs did not finish" in output, output
@@ -46,7 +46,7 @@ def killed_job(place: Workplace) -> bool:
     folder = place.folder / "there/synthetic/features/s3d/.progress"
     if not any(folder.glob("claims/*")):
         return False
-    running = [line.split()[0] for line in place.ask("squeue", "-h", "-r", "-t", "R", "-o", "%i").splitlines()]
+    running = place.jobs("-t", "R")
     if running:
         place.ask("scancel", "--signal=KILL", running[0])
     return bool(running)

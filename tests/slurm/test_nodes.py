@@ -1,8 +1,11 @@
 """A training over two nodes is that of as many processes on one, and only the first node writes."""
 
+import os
+import signal
+
 import pytest
 import torch
-from slurm_cluster import accounted, until
+from slurm_cluster import accounted, processes, until
 
 pytestmark = pytest.mark.slow
 TRAINING = ("seed=1", "run=classify", "trainer.early_stopping.enabled=false")
@@ -16,7 +19,7 @@ def weights(run_dir):
 def test_two_nodes_learn_what_as_many_processes_of_one_machine_learn(workplace):
     settings = ("trainer.max_epochs=3",)
     (record,) = workplace.submit(*TRAINING, *settings, *TWO_NODES)
-    until(lambda: record.report.state in ("finished", "failed"), seconds=150, what="end of the training")
+    until(lambda: record.report.state in ("finished", "failed"), what="end of the training")
     assert record.report.state == "finished", record.report.error
     assert accounted(record.job) == {record.job: ("COMPLETED", "0:0")}
     workplace.run(*TRAINING, *settings, "trainer.devices=4", "paths.output_root=alone")
@@ -34,34 +37,20 @@ def test_a_training_on_two_nodes_is_requeued_and_goes_on(workplace):
     settings = ("trainer.max_epochs=60",)
     (record,) = workplace.submit(*TRAINING, *settings, *TWO_NODES)
     table = record.run_dir / "metrics.csv"
-    until(lambda: table.exists() and len(table.read_text().splitlines()) > 3, seconds=120, what="three epochs")
+    until(lambda: table.exists() and len(table.read_text().splitlines()) > 3, what="three epochs")
     workplace.ask("scancel", "--signal=USR2", record.job)
     until(lambda: record.report.state == "requeued", what="requeue")
     done = len(table.read_text().splitlines()) - 1
-    until(lambda: record.report.state in ("finished", "failed"), seconds=180, what="second start")
+    until(lambda: record.report.state in ("finished", "failed"), what="second start")
     assert record.report.state == "finished", record.report.error
     assert done < 60 and len(record.report.starts) == 2
     assert [line.split(",")[0] for line in table.read_text().splitlines()[1:]] == [str(i) for i in range(1, 61)]
 
 
 def test_a_process_killed_on_the_second_node_fails_the_job(workplace):
-    import os
-    import signal
-    from pathlib import Path
-
     (record,) = workplace.submit(*TRAINING, "trainer.max_epochs=100000", *TWO_NODES)
-    until(lambda: (record.run_dir / "metrics.csv").exists(), seconds=120, what="an epoch")
-
-    def of_second_node(process):
-        try:
-            environment = (process / "environ").read_bytes()
-            command = (process / "cmdline").read_bytes()
-        except OSError:
-            return False
-        job = f"SLURM_JOB_ID={record.job}".encode() in environment
-        return job and b"SLURM_NODEID=1" in environment and b"multiprocessing.spawn" in command
-
-    victim = next(int(process.name) for process in Path("/proc").glob("[0-9]*") if of_second_node(process))
+    until(lambda: (record.run_dir / "metrics.csv").exists(), what="an epoch")
+    victim = next(pid for pid, command in processes(record.job, node=1).items() if b"multiprocessing.spawn" in command)
     os.kill(victim, signal.SIGKILL)
     assert accounted(record.job)[record.job][0] == "FAILED"
     assert record.report.state == "failed"

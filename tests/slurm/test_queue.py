@@ -36,7 +36,7 @@ def test_stopped_now_held_and_released_a_training_goes_on_where_it_was(workplace
     until(lambda: "requeued in held state" in queue("list", "--state", "to-run"), what="held")
     before = len(epochs(record.run_dir))
     assert f"Released: {record.job}" in queue("start")
-    until(lambda: len(epochs(record.run_dir)) > before + 1, seconds=180, what="further epochs")
+    until(lambda: len(epochs(record.run_dir)) > before + 1, what="further epochs")
     queue("stop", record.job)
     until(lambda: record.job in queue("list", "--state", "stopped"), what="cancelled")
     assert epochs(record.run_dir) == list(range(1, len(epochs(record.run_dir)) + 1))

@@ -256,30 +256,26 @@ def test_an_unknown_part_to_freeze_is_said_before_training(tiny):
 
 STATEFUL = ("trainer.ema.enabled=true", "trainer.accumulate=2", "scheduler=plateau", "scheduler.patience=3")
 IN_STEPS = (
-    "trainer.max_epochs=null", "trainer.max_steps=200", "trainer.eval_every_steps=3", "trainer.ema.enabled=true",
+    "trainer.max_epochs=null", "trainer.max_steps=100", "trainer.eval_every_steps=3", "trainer.ema.enabled=true",
     "trainer.num_workers=1", "loss.category_weight=0.5",
 )  # fmt: skip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [("trainer.max_epochs=60", *STATEFUL), IN_STEPS], ids=["epochs", "steps"])
+@pytest.mark.parametrize("settings", [("trainer.max_epochs=40", *STATEFUL), IN_STEPS], ids=["epochs", "steps"])
 def test_killed_at_random_moments_and_repeated_it_ends_in_the_same_weights(tmp_path, settings):
     write_tiny_corpus(load_config(*TINY, f"paths.data_root={tmp_path / 'data'}"))
-    command = [sys.executable, "run.py", *TINY, "run=classify", *settings, "model.dropout=0.3"]
-    command += [f"paths.data_root={tmp_path / 'data'}", "trainer.early_stopping.patience=60"]
+    given = [*TINY, "run=classify", *settings, "model.dropout=0.3", "trainer.early_stopping.patience=60"]
+    given += [f"paths.data_root={tmp_path / 'data'}"]
+    command = [sys.executable, "run.py", *given, f"paths.run_dir={tmp_path / 'killed'}"]
 
-    def start(name: str) -> subprocess.Popen:
-        return subprocess.Popen(
-            [*command, f"paths.run_dir={tmp_path / name}"],
-            cwd=ROOT,
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+    def start() -> subprocess.Popen:
+        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
-    assert start("undisturbed").wait() == 0
+    stages.run(load_config(*given, f"paths.run_dir={tmp_path / 'undisturbed'}"))
     rng, folder, kills = random.Random(0), tmp_path / "killed", 0
     while kills < 2:
-        process, seen = start("killed"), len(metrics(folder)) if (folder / "metrics.csv").exists() else 0
+        process, seen = start(), len(metrics(folder)) if (folder / "metrics.csv").exists() else 0
         while process.poll() is None and (not (folder / "metrics.csv").exists() or len(metrics(folder)) <= seen):
             time.sleep(0.01)
         time.sleep(rng.random() * 0.3)
@@ -287,7 +283,7 @@ def test_killed_at_random_moments_and_repeated_it_ends_in_the_same_weights(tmp_p
             os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "the training ended before it was killed: give it more epochs"
         kills += 1
-    assert start("killed").wait() == 0
+    assert start().wait() == 0
     assert len(json.loads((folder / "provenance.json").read_text())["earlier"]) == 2
     assert metrics(folder) == metrics(tmp_path / "undisturbed")
     for name in ("best", "last"):

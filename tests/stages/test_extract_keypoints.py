@@ -124,27 +124,26 @@ def test_killed_at_random_moments_and_repeated_it_ends_in_the_same_files(tmp_pat
         (folder / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
         (folder / "ab"[number % 2] / f"{number}.mp4").write_bytes(path.read_bytes())
 
-    def start(name: str, stage: str) -> subprocess.Popen:
-        command = [sys.executable, "run.py", *settings(tmp_path / name, folder, f"run={stage}")]
+    def start() -> subprocess.Popen:
+        command = [sys.executable, "run.py", *settings(tmp_path / "killed", folder, "run=extract_keypoints")]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def files(name: str) -> dict[str, Path]:
         root = tmp_path / name / "data/own/keypoints/mediapipe_holistic"
         return {str(p.relative_to(root)): p for p in sorted(root.rglob("*.npz")) if not p.name.startswith(".")}
 
-    for name in ("undisturbed", "killed"):
-        assert start(name, "prepare").wait() == 0
-    assert start("undisturbed", "extract_keypoints").wait() == 0
+    for name, stage in (("killed", "prepare"), ("undisturbed", "prepare"), ("undisturbed", "extract_keypoints")):
+        stages.run(load_config(*settings(tmp_path / name, folder, f"run={stage}")))
     rng = random.Random(0)
     for kill in range(3):
-        process, seen = start("killed", "extract_keypoints"), len(files("killed"))
+        process, seen = start(), len(files("killed"))
         while process.poll() is None and kill and len(files("killed")) <= seen:
             time.sleep(0.01)
         time.sleep(rng.random() if kill else 2.0)
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    assert start("killed", "extract_keypoints").wait() == 0
+    assert start().wait() == 0
     expected, found = files("undisturbed"), files("killed")
     assert list(expected) == list(found) and len(expected) == len(rendered)
     for name, path in expected.items():

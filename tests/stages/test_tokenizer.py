@@ -71,6 +71,27 @@ def test_preparing_again_keeps_it_and_other_settings_or_text_get_their_own(prepa
     assert "Otto" in open_trained(changed, prepared(changed)).words
 
 
+def test_who_waited_for_another_process_trains_its_own_tokenizer(prepare, monkeypatch):
+    """The other prepared the corpus with other settings of the tokenizer, which are no part of the corpus."""
+    from contextlib import nullcontext
+
+    from sign_recog.stages import prepare as stage
+
+    prepare("tokenizer=words")
+    monkeypatch.setattr(stage, "locked_in_turn", lambda folder, what: nullcontext(True))
+    config = prepare("tokenizer=sentencepiece")
+    assert open_trained(config, prepared(config)).vocab_size > 10
+    (corpus,) = (corpus_dir(config).parent).iterdir()
+    assert len(list((corpus / "tokenizers").iterdir())) == 2
+
+
+def test_a_tokenizer_that_is_not_there_is_said_before_files_are_read(prepare, tmp_path):
+    """Reading a corpus's features may take hours."""
+    with pytest.raises(DataError, match=r"tokenizer.folder=.*nowhere: no such folder"):
+        prepare("tokenizer=pretrained", f"tokenizer.folder={tmp_path / 'nowhere'}")
+    assert not list((tmp_path / "data").rglob("corpus.json"))
+
+
 def test_a_corpus_without_text_has_no_tokenizer(tiny):
     config = tiny("run=prepare", "tokenizer=words")
     with pytest.raises(DataError, match=r"no train clip of tiny has a text"):

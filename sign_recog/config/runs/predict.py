@@ -14,7 +14,9 @@ class PredictRun(RunConfig):
     """Video, folder of videos, or what was extracted from them -> top-k JSON, overlay video, embeddings."""
 
     reads_modality = True
+    verbatim = ("glosses",)
     input: str | None = MISSING
+    glosses: str | None = MISSING  # of a sentence, with spaces between; instead of input
     checkpoint: str | None = MISSING
     output_dir: str | None = MISSING  # null = predictions/ in the run folder
     language: str | None = MISSING  # of the inputs; only checkpoints of several languages need it
@@ -25,11 +27,18 @@ class PredictRun(RunConfig):
 
     def problems(self) -> list[str]:
         found = []
-        if self.input is None:
+        if self.input is None and self.glosses is None:
             found.append(
-                "run.input=null: nothing to predict. Give run.input=clip.mp4, a folder, or a .npz of keypoints or "
-                "features."
+                "run.input=null: nothing to predict. Give run.input=clip.mp4, a folder, a .npz of keypoints or "
+                "features, or a .txt of glosses."
             )
+        if self.input is not None and self.glosses is not None:
+            found.append(
+                f"run.input={self.input} and run.glosses={self.glosses!r} are two inputs. Give one of them, or put the "
+                "glosses into a .txt in the folder."
+            )
+        if self.glosses is not None and not self.glosses.strip():
+            found.append("run.glosses holds no gloss. Write them with spaces between, or use null.")
         for name in ("top_k", "batch_size"):
             if getattr(self, name) < 1:
                 found.append(f"run.{name}={getattr(self, name)} must be at least 1.")

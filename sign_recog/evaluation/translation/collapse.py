@@ -24,6 +24,7 @@ from sign_recog.evaluation.translation import resampling
 from sign_recog.evaluation.translation.scores import checked, one_line
 
 LEVEL = 0.05
+_ROUNDING = 1e-9  # points; the mean over equal shuffles may lie this close below the system, which is not above it then
 _NAMES = {"bleu4": "BLEU-4", "chrf": "chrF"}
 _BASELINES = {
     "most_frequent": "always answering the most frequent training sentence",
@@ -175,7 +176,7 @@ def _against(
         **({f"{name}_std": float(scores.std(ddof=1))} if len(scores) > 1 else {}),
         f"{name}_difference": resampling.score_counts(metric, own.sum(0)) - float(scores.mean()),
         f"{name}_difference_ci95": resampling.interval(differences),
-        f"{name}_p": (1 + int((differences <= 0).sum())) / (1 + len(differences)),
+        f"{name}_p": (1 + int((differences <= _ROUNDING).sum())) / (1 + len(differences)),
     }
 
 

@@ -137,18 +137,20 @@ def score_groups(
     seed: int,
     unit: str = "frames",
     lowercase: bool = False,
+    columns: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Scores by signer, where signers are known, and by the source's length, in quarters of the clips.
+    """Scores by what ``columns`` say, and by the source's length, in quarters of the clips.
 
     Args:
         lengths: Of the N sources, in ``unit``; None = not known.
+        columns: Name of a property -> its N values, "" = unknown; None = the signers.
 
     Returns:
-        "signer" and "length" -> value -> ``num_clips``, ``bleu4`` and ``chrf`` of those clips and their ``_ci95``.
+        Each property and "length" -> value -> ``num_clips``, ``bleu4`` and ``chrf`` of those clips and their ``_ci95``.
         A length's value is its range, "12 to 40 frames", shortest first. A property that does not divide the clips is
         left out.
     """
-    groups: dict[str, list[str]] = {"signer": outputs.signers}
+    groups = {"signer": outputs.signers} if columns is None else {name: list(own) for name, own in columns.items()}
     if lengths is not None and len(lengths) != len(outputs.clip_ids):
         raise ValueError(f"{len(lengths)} lengths for {len(outputs.clip_ids)} clips.")
     if lengths is not None:
@@ -158,7 +160,7 @@ def score_groups(
     counts = {name: resampling.sentence_counts(metric, hypotheses, references) for name, metric in metrics.items()}
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for name, values in groups.items():
-        order = list(dict.fromkeys(sorted(values) if name == "signer" else _by_length(values, lengths)))
+        order = list(dict.fromkeys(_by_length(values, lengths) if name == "length" else sorted(values)))
         if len(order) > 1:
             found[name] = {value: _row(metrics, counts, np.array(values) == value, samples, seed) for value in order}
     return found

@@ -33,6 +33,11 @@ class Augmentation:
     about_origin: ClassVar[bool] = False
     p: float = field(default=1.0, kw_only=True)
 
+    @property
+    def stretch(self) -> float:
+        """How many times as long a clip may become."""
+        return 1.0
+
     def __call__(self, clips: Clips, rng: np.random.Generator) -> Clips:
         """Return the changed clips; their lengths and T differ after changes of time.
 

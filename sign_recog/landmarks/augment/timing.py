@@ -18,6 +18,11 @@ class Resample(Augmentation):
     slowest: float
     fastest: float
 
+    @property
+    def stretch(self) -> float:
+        """As :attr:`Augmentation.stretch`."""
+        return max(1.0, 1 / self.slowest)
+
     def _change(self, clips: Clips, rng: np.random.Generator) -> Clips:
         speed = np.exp(rng.uniform(np.log(self.slowest), np.log(self.fastest), len(clips.lengths)))
         last = clips.lengths - 1

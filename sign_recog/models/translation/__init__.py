@@ -21,6 +21,8 @@ Attributes of every network:
     no_fp16: Why float16 is refused; None = it may be used.
     max_source_positions, max_target_positions: The longest sequence and sentence; None = any.
     pretrained: Where weights come from that it did not begin at random; None = nowhere.
+    token_weights, source_token_weights: Names of the weights with a row a token: of the sentences, and of the glosses
+        that are read. They mean nothing under another tokenizer.
     rebuild: Settings, plain values, in which the network made again for a checkpoint differs from its conf file:
         the sizes that stood in a folder, and no weights to begin from.
 """

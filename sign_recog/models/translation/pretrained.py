@@ -133,6 +133,22 @@ class PretrainedTranslator(nn.Module):
         ]
         return [sorted(one, key=lambda hypothesis: -hypothesis.score) for one in found]
 
+    @property
+    def token_weights(self) -> tuple[str, ...]:
+        """As in :mod:`sign_recog.models.translation`; one matrix may stand under several names."""
+        matrices = [
+            part.weight for part in (self.backbone.get_input_embeddings(), self.backbone.get_output_embeddings())
+        ]
+        named = self.state_dict(keep_vars=True).items()
+        return tuple(
+            name for name, weight in named if any(weight is m for m in matrices) or name.endswith("final_logits_bias")
+        )
+
+    @property
+    def source_token_weights(self) -> tuple[str, ...]:
+        """As in :mod:`sign_recog.models.translation`."""
+        return ("projection.weight",) if isinstance(self.projection, nn.Embedding) else ()
+
     def _score(self, sources: Any, padding_mask: Tensor, lines: Tensor, length_penalty: float) -> Tensor:
         """Of one sentence (B, U) a sequence: sum of log probabilities over length^length_penalty, (B,)."""
         ended = (lines == self.eos_id).cumsum(1)

@@ -42,6 +42,7 @@ class Seq2SeqTransformer(nn.Module):
     max_source_positions = None
     max_target_positions = None
     pretrained = None
+    token_weights = ("embedding.weight",)
 
     def __init__(
         self,
@@ -123,6 +124,11 @@ class Seq2SeqTransformer(nn.Module):
             never=(self.pad_id, self.bos_id),
             device=sequence.device,
         )
+
+    @property
+    def source_token_weights(self) -> tuple[str, ...]:
+        """As in :mod:`sign_recog.models.translation`."""
+        return ("input.embedding.weight",) if isinstance(self.input, TokenInput) else ()
 
     def encode(self, sequence: Tensor, padding_mask: Tensor) -> tuple[Tensor, Tensor]:
         """The encoder's states (B, T', H) and their padding mask (B, T'), which a stem may have made shorter."""

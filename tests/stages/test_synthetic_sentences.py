@@ -13,9 +13,10 @@ from sign_recog.stages.run_folder import corpus_root, extractor_name
 
 EXPERIMENT = "+experiment=synthetic_sentences"
 SMALL = (
-    "data.corpus.num_signers={train: 2, val: 1, test: 1}", "data.corpus.sentences_per_signer={train: 3, val: 2, test: 2}",
-    "data.corpus.image_size=128", "data.corpus.fps=6", "model.d_model=16", "model.ffn_dim=16", "model.num_heads=2",
-    "trainer.max_epochs=2", "trainer.early_stopping.enabled=false", "trainer.batch_size=2", "trainer.precision=32-true",
+    "data.corpus.num_signers={train: 2, val: 1, test: 1}",
+    "data.corpus.sentences_per_signer={train: 3, val: 2, test: 2}", "data.corpus.image_size=128", "data.corpus.fps=6", "model.d_model=16", "model.ffn_dim=16", "model.num_heads=2",
+    "trainer.max_epochs=2", "trainer.early_stopping.enabled=false", "trainer.batch_size=2", "translation.max_target_length=12",
+    "generation.max_length=12",
 )  # fmt: skip
 
 
@@ -32,7 +33,9 @@ def test_rendered_sentences_become_a_checked_score(tmp_path):
     stages.run(config)
     root = corpus_root(config)
     shutil.copytree(root / "truth", root / "keypoints" / extractor_name(config))
-    config = load_config(EXPERIMENT, *SMALL, *paths, "run.steps=[translate,evaluate,report]")
+    config = load_config(
+        EXPERIMENT, *SMALL, *paths, "run.steps=[translate,evaluate,report]", "run.evaluate.bootstrap_samples=100"
+    )
     stages.run(config)
     folder = Path(config.paths.run_dir)
     report = json.loads((folder / "report.json").read_text())

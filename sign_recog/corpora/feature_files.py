@@ -1,19 +1,19 @@
-"""Clips that come as features: a table with their labels or sentences, and one array ``.npy``, ``.npz`` or ``.pt`` each."""
+"""Clips that come as features: a table of glosses or sentences, and one ``.npy``, ``.npz`` or ``.pt`` a clip."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sign_recog.corpora.annotation import keep_existing, to_folder
+from sign_recog.corpora.annotation import keep_existing, to_folder, without_video_suffix
 from sign_recog.corpora.base import Corpus
-from sign_recog.corpora.manifest import FileKind, read_files
+from sign_recog.corpora.manifest import FileKind, read_rows
 from sign_recog.errors import ConfigError, DataError
 from sign_recog.formats import vectors
 from sign_recog.storage.features import FeatureSequence
 from sign_recog.storage.manifest import Clip, inside, listing
 
-_FEATURES = FileKind("features", vectors.SUFFIXES, "path")
+_FEATURES = FileKind("features", vectors.SUFFIXES, "video")
 
 
 def read(
@@ -25,16 +25,16 @@ def read(
     columns: Mapping[str, str | None] | None = None,
     quotes: bool = True,
 ) -> Corpus:
-    """Read a table as :func:`sign_recog.corpora.manifest.read` does, or a folder with one subfolder a gloss.
+    """Read a table as :func:`sign_recog.corpora.manifest.read` does.
 
-    A file is that of one clip: the one that the column ``path`` names; without this column ``<clip_id>.npy``, ``.npz``
-    or ``.pt``. Rows whose file does not exist are left out, with a note.
+    A clip's file is called as its clip_id, or as the column ``video`` says, which may name the file or the video that
+    it was made of. Rows without a file are left out, with a note.
 
     Args:
         out_dir: Unused; nothing is written.
         step_ms: From one vector to the next; None = not known.
         features_dir: The folder of the files; None = the table's.
-        columns: The manifest's column -> the table's; ``video`` is the column of the file.
+        columns: The manifest's column -> the table's, where they differ.
         quotes: Whether ``"`` encloses fields.
 
     Raises:
@@ -44,32 +44,41 @@ def read(
     """
     if step_ms is not None and step_ms <= 0:
         raise ConfigError(f"data.corpus.step_ms={step_ms:g} must be above 0, or null where it is not known.")
-    corpus = read_files(source, _FEATURES, features_dir, columns, "s", quotes)
-    if corpus.video_dir is None:
-        corpus = _by_name(Path(source), corpus.clips, to_folder(features_dir or Path(source).expanduser().parent))
-    assert corpus.video_dir is not None
-    twice = [name for name, count in Counter(clip.video for clip in corpus.clips).items() if count > 1]
+    table = Path(source).expanduser().absolute()
+    if table.is_dir():
+        raise DataError(f"{table}: is a folder. Give data.source the table, and data.corpus.features_dir the folder.")
+    folder = to_folder(features_dir or table.parent)
+    clips, _ = read_rows(table, _FEATURES, folder, columns, "s", quotes)
+    found = {clip.clip_id: _files(folder, clip) for clip in clips}
+    _refuse_doubtful(folder, found)
+    named = [replace(clip, video=(found[clip.clip_id] or [_names(clip)[0]])[0]) for clip in clips]
+    kept, left_out, notes = keep_existing(table, named, folder, what="feature file", remedy=_REMEDY)
+    paths = {clip.clip_id: folder / clip.video for clip in kept}
+    clips = [replace(clip, video="", start_s=0.0, end_s=None) for clip in kept]
+    return Corpus(clips, features=_Files(paths, step_ms), notes=notes, left_out=left_out)
+
+
+def _names(clip: Clip) -> list[str]:
+    """What the clip's file may be called."""
+    stems = [clip.clip_id, *([clip.video, without_video_suffix(clip.video)] if clip.video else [])]
+    names = [f"{stem}{suffix}" for stem in stems for suffix in vectors.SUFFIXES]
+    return [*([clip.video] if clip.video.lower().endswith(vectors.SUFFIXES) else []), *names]
+
+
+def _files(folder: Path, clip: Clip) -> list[str]:
+    return [name for name in dict.fromkeys(_names(clip)) if inside(folder, name).is_file()]
+
+
+def _refuse_doubtful(folder: Path, found: Mapping[str, list[str]]) -> None:
+    """A clip with two files, or a file of two clips, would be read wrongly without a word."""
+    doubtful = [f"clip {clip_id}: {' and '.join(names)}" for clip_id, names in found.items() if len(names) > 1]
+    if doubtful:
+        raise DataError(listing(f"{folder}: {len(doubtful)} clips have several files. Keep one of each.", doubtful))
+    count = Counter(name for names in found.values() for name in names)
+    twice = [name for name in count if count[name] > 1]
     if twice:
-        raise DataError(
-            listing(f"{source}: {len(twice)} files stand in several rows. A file holds one clip: divide them.", twice)
-        )
-    paths = {clip.clip_id: corpus.video_dir / clip.video for clip in corpus.clips}
-    clips = [replace(clip, video="") for clip in corpus.clips]
-    return Corpus(clips, features=_Files(paths, step_ms), notes=corpus.notes, left_out=corpus.left_out)
-
-
-def _by_name(table: Path, clips: list[Clip], folder: Path) -> Corpus:
-    """The clips of ``table`` with the files in ``folder`` that are called by their ids."""
-    found, double = [], []
-    for clip in clips:
-        names = [f"{clip.clip_id}{suffix}" for suffix in vectors.SUFFIXES]
-        there = [name for name in names if inside(folder, name).is_file()]
-        found.append(replace(clip, video=(there or names)[0]))
-        double += [" and ".join(there)] if len(there) > 1 else []
-    if double:
-        raise DataError(listing(f"{folder}: {len(double)} clips have two files. Keep one of each.", double))
-    kept, left_out, notes = keep_existing(table, found, folder, what=_FEATURES.name, remedy=_REMEDY)
-    return Corpus(kept, folder, notes=notes, left_out=left_out)
+        head = f"{folder}: {len(twice)} files stand in several rows, and a file is read as one clip. Divide them."
+        raise DataError(listing(head, twice))
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,6 @@ class _Files:
 
 
 _REMEDY = (
-    f"Set data.corpus.features_dir to the folder of the files, <clip_id>{', '.join(vectors.SUFFIXES)}, or name each in "
-    "a column path."
+    "Set data.corpus.features_dir to their folder; a file is called as the clip_id or the column video says, with "
+    f"{', '.join(vectors.SUFFIXES[:-1])} or {vectors.SUFFIXES[-1]}."
 )

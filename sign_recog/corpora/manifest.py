@@ -90,27 +90,34 @@ def read_files(
     quotes: bool = True,
 ) -> Corpus:
     """As :func:`read`, for files of any kind, named relative to ``folder`` by the column ``video``."""
-    if time_unit not in _SECONDS:
-        raise ConfigError(f"data.corpus.time_unit={time_unit!r} is none of {', '.join(_SECONDS)}.")
     path = Path(source).expanduser().absolute()
-    renamed = {ours: theirs for ours, theirs in (columns or {}).items() if theirs is not None}
-    unknown = sorted(set(renamed) - set(COLUMNS))
-    if unknown:
-        raise ConfigError(f"data.corpus.columns names {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
     if path.is_dir():
-        if folder is not None or any(theirs != kind.column for theirs in renamed.values()):
+        if folder is not None or any(theirs != kind.column for theirs in _renamed(columns).values()):
             raise ConfigError(
                 f"data.source={path} is a folder, so data.corpus.columns and {kind.folder_setting} have no effect."
             )
         return _read_folder(path, kind)
+    files = to_folder(folder or path.parent)
+    clips, named = read_rows(path, kind, files, columns, time_unit, quotes)
+    if not named:
+        return Corpus(clips, notes=[f"{path.name} names no {kind.name}s."])
+    remedy = f"Set {kind.folder_setting} to the folder that the names in the table start from."
+    clips, left_out, notes = keep_existing(path, clips, files, what=kind.name, remedy=remedy)
+    return Corpus(clips, files, notes=notes, left_out=left_out)
+
+
+def read_rows(
+    path: Path, kind: FileKind, folder: Path, columns: Mapping[str, str | None] | None, time_unit: str, quotes: bool
+) -> tuple[list[Clip], bool]:
+    """The clips of a table, whether or not their files exist in ``folder``, and whether it has a column of files.
+
+    Args and errors as :func:`read_files`.
+    """
+    if time_unit not in _SECONDS:
+        raise ConfigError(f"data.corpus.time_unit={time_unit!r} is none of {', '.join(_SECONDS)}.")
+    renamed = _renamed(columns)
     table = read_table(path, required=tuple(renamed.values()), quotes=quotes)
-    return _from_table(path, table, to_folder(folder or path.parent), renamed, kind, _SECONDS[time_unit])
-
-
-def _from_table(
-    path: Path, table: list[dict[str, str]], folder: Path, columns: dict[str, str], kind: FileKind, unit_s: float
-) -> Corpus:
-    theirs = {ours: columns.get(ours, ours) for ours in COLUMNS}
+    theirs = {ours: renamed.get(ours, ours) for ours in COLUMNS}
     present = {ours for ours, name in theirs.items() if name in table[0]}
     for needed in ({"clip_id", "video"}, {"gloss", "text"}):
         if not present & needed:
@@ -125,12 +132,18 @@ def _from_table(
         for row in table
     ]
     several = {name for name, count in Counter(row["video"] for row in rows).items() if count > 1}
+    unit_s = _SECONDS[time_unit]
     clips = rows_to_clips(path, rows, lambda row: _row_to_clip(row, folder, present, several, kind, unit_s))
-    if "video" not in present:
-        return Corpus(clips, notes=[f"{path.name} names no {kind.name}s."])
-    remedy = f"Set {kind.folder_setting} to the folder that the names in the table start from."
-    clips, left_out, notes = keep_existing(path, clips, folder, what=kind.name, remedy=remedy)
-    return Corpus(clips, folder, notes=notes, left_out=left_out)
+    return clips, "video" in present
+
+
+def _renamed(columns: Mapping[str, str | None] | None) -> dict[str, str]:
+    """The manifest's column -> the table's, of those that have another name."""
+    renamed = {ours: theirs for ours, theirs in (columns or {}).items() if theirs is not None}
+    unknown = sorted(set(renamed) - set(COLUMNS))
+    if unknown:
+        raise ConfigError(f"data.corpus.columns names {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
+    return renamed
 
 
 def _row_to_clip(

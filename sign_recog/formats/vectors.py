@@ -1,4 +1,4 @@
-"""Features as many programs save them: one array (T, D) a clip, in ``.npy``, ``.npz`` or torch's ``.pt``, and no times."""
+"""Features as most programs save them: one array (T, D) a clip in ``.npy``, ``.npz`` or torch's ``.pt``; no times."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def read(path: Path, *, clip_id: str, step_ms: float | None = None) -> FeatureSe
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 features = loaded
-            elif {_NAME, "timestamps_ms", "meta"} <= set(loaded.files):
+            elif {"timestamps_ms", "meta"} & set(loaded.files):
                 return read_features(path)
             elif _NAME in loaded.files or len(loaded.files) == 1:
                 features = loaded[_NAME if _NAME in loaded.files else loaded.files[0]]

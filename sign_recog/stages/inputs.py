@@ -1,4 +1,4 @@
-"""A file as the input of a checkpoint's network: a video, an .npz of keypoints or features, or a text of glosses."""
+"""A file as the input of a checkpoint's network: a video, stored keypoints or features, or a text of glosses."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,10 @@ from tqdm import tqdm
 
 from sign_recog.config.schema import Crop
 from sign_recog.corpora.annotation import VIDEO_SUFFIXES
+from sign_recog.data.features import FeatureReader
+from sign_recog.data.readers import Reader
 from sign_recog.errors import CheckpointError, DataError, SignRecogError
+from sign_recog.formats import vectors
 from sign_recog.stages.build import build
 from sign_recog.stages.clip_encoder import Task, encode, is_cut
 from sign_recog.stages.recognizer import Recognizer
@@ -21,7 +24,7 @@ from sign_recog.stages.translator import TrainedTranslator
 from sign_recog.storage import atomic
 
 logger = logging.getLogger(__name__)
-STORED = (".npz", ".txt")  # suffixes of what is no video
+STORED = (".npz", ".txt")  # suffixes of what is no video; of features more
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Input:
 
     @property
     def is_video(self) -> bool:
-        return self.path.suffix.lower() not in STORED
+        return self.path.suffix.lower() not in (*STORED, *vectors.SUFFIXES)
 
 
 class InputReader:
@@ -59,8 +62,9 @@ class InputReader:
             SignRecogError: If the training's clips were cut to poses, and MediaPipe cannot be loaded.
         """
         reader, checkpoint = self.recognizer.reader, self.recognizer.checkpoint
-        if path.suffix.lower() in STORED:
-            sequence = reader.stored(path)
+        if path.suffix.lower() in stored_suffixes(reader):
+            own = not isinstance(reader, FeatureReader)  # features may be another program's
+            sequence = reader.stored(path) if own else vectors.read(path, clip_id=path.stem)
             self._refuse_other_extraction(sequence, path)
         elif getattr(checkpoint, "source_tokenizer", None) is not None:
             raise DataError(
@@ -119,17 +123,22 @@ class InputReader:
             )
 
 
-def input_paths(path: Path) -> list[Path]:
+def stored_suffixes(reader: Reader) -> tuple[str, ...]:
+    """Of the files that are no videos and that ``reader`` may read."""
+    return tuple(dict.fromkeys((*STORED, *(vectors.SUFFIXES if isinstance(reader, FeatureReader) else ()))))
+
+
+def input_paths(path: Path, reader: Reader) -> list[Path]:
     """The files to read: ``path``, or those in it.
 
     Raises:
         DataError: If there is none, or two would write the same result.
     """
-    suffixes = (*VIDEO_SUFFIXES, *STORED)
+    suffixes = (*VIDEO_SUFFIXES, *stored_suffixes(reader))
     if path.is_dir():
         found = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
         if not found:
-            raise DataError(f"{path}: holds no video, no .npz and no .txt. Known suffixes: {', '.join(suffixes)}.")
+            raise DataError(f"{path}: holds nothing that can be read. Known suffixes: {', '.join(suffixes)}.")
         stems = [p.stem for p in found]
         double = sorted({stem for stem in stems if stems.count(stem) > 1})
         if double:

@@ -48,7 +48,7 @@ def run(config: Config) -> StageResult:
     recognizer = load_recognizer(trained, config.trainer)
     recognizer.language_index(settings.language)  # a wrong one is said before the work begins
     recognizer.check_embeddings([kind for kind in settings.embeddings if kind != "probabilities"])
-    paths = input_paths(Path(settings.input))
+    paths = input_paths(Path(settings.input), recognizer.reader)
     if settings.overlay:
         require_opencv()
     folder = result_dir(config, recognizer.checkpoint.path, settings.output_dir, "predictions")

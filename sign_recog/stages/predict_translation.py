@@ -37,7 +37,7 @@ def predict_translation(config: Config, trained: TranslationCheckpoint) -> Stage
         raise ConfigError(f"run.{idle[0]} has no effect: {trained.path} is a translator, which has none. Leave it out.")
     translator = load_translator(trained, config.trainer)
     translator.check_generation(config.generation)
-    paths = [] if settings.input is None else input_paths(Path(settings.input))
+    paths = [] if settings.input is None else input_paths(Path(settings.input), translator.reader)
     read = [] if settings.glosses is None else [_given(translator, settings.glosses)]
     if settings.overlay:
         require_opencv()

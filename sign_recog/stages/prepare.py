@@ -215,7 +215,7 @@ def _refuse_another_corpus(root: Path, data: dict[str, Any]) -> None:
 
 
 # Settings of a reader that say which corpus it is.
-_SOURCES = ("source", "sources", "members", "train_dirs", "val_dir", "test_dir")
+_SOURCES = ("source", "sources", "members", "train_dirs", "val_dir", "test_dir", "features_dir")
 
 
 def _folder(source: Any) -> Any:

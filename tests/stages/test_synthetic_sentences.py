@@ -14,9 +14,10 @@ from sign_recog.stages.run_folder import corpus_root, extractor_name
 EXPERIMENT = "+experiment=synthetic_sentences"
 SMALL = (
     "data.corpus.num_signers={train: 2, val: 1, test: 1}",
-    "data.corpus.sentences_per_signer={train: 3, val: 2, test: 2}", "data.corpus.image_size=128", "data.corpus.fps=6", "model.d_model=16", "model.ffn_dim=16", "model.num_heads=2",
-    "trainer.max_epochs=2", "trainer.early_stopping.enabled=false", "trainer.batch_size=2", "translation.max_target_length=12",
-    "generation.max_length=12",
+    "data.corpus.sentences_per_signer={train: 3, val: 2, test: 2}",
+    "data.corpus.image_size=128", "data.corpus.fps=6", "model.d_model=16", "model.ffn_dim=16", "model.num_heads=2",
+    "trainer.max_epochs=2", "trainer.early_stopping.enabled=false", "trainer.batch_size=2",
+    "translation.max_target_length=12", "generation.max_length=12",
 )  # fmt: skip
 
 
@@ -25,6 +26,7 @@ def test_it_goes_from_nothing_to_a_report():
     assert steps == ["prepare", "extract_keypoints", "translate", "evaluate", "report"]
 
 
+@pytest.mark.slow
 def test_rendered_sentences_become_a_checked_score(tmp_path):
     """With the drawn signers' true landmarks in place of MediaPipe's."""
     pytest.importorskip("cv2", reason="OpenCV cannot be loaded; see the README on libGL", exc_type=ImportError)

@@ -29,8 +29,8 @@ class PredictRun(RunConfig):
         found = []
         if self.input is None and self.glosses is None:
             found.append(
-                "run.input=null: nothing to predict. Give run.input=clip.mp4, a folder, a .npz of keypoints or "
-                "features, or a .txt of glosses."
+                "run.input=null: nothing to predict. Give run.input=clip.mp4, a folder, a .npz of keypoints, features "
+                "in a .npz, .npy or .pt, or a .txt of glosses."
             )
         if self.input is not None and self.glosses is not None:
             found.append(

@@ -111,6 +111,7 @@ def help_text() -> str:
         "Examples:",
         "  python run.py                                                  the built-in demonstration",
         "  python run.py data=manifest data.source=clips data.name=mine   your own videos, one folder a gloss",
+        "  python run.py +experiment=synthetic_sentences                  drawn sentences, translated",
         "  python run.py +experiment=synthetic_keypoints --multirun seed=1,2,3 launcher.cluster=local",
         "  python run.py data=manifest data.source=clips.csv +sweep=kfold_signer   a training a fold, unseen signers",
         "  python run.py run=predict run.input=clip.mp4 run.checkpoint=outputs/.../best.ckpt",

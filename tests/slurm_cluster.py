@@ -86,7 +86,7 @@ def processes(job: str, node: int = 0) -> dict[int, bytes]:
     return found
 
 
-def until(condition: Callable[[], object], *, seconds: float = 240, what: str = "") -> None:
+def until(condition: Callable[[], object], *, seconds: float = 480, what: str = "") -> None:
     """Wait for ``condition``; long, as the machine may be at other work."""
     end = time.monotonic() + seconds
     while not condition():

@@ -47,6 +47,8 @@ def read(
     table = Path(source).expanduser().absolute()
     if table.is_dir():
         raise DataError(f"{table}: is a folder. Give data.source the table, and data.corpus.features_dir the folder.")
+    if features_dir is not None and not Path(features_dir).expanduser().is_dir():
+        raise DataError(f"data.corpus.features_dir={features_dir}: no such folder. Give that of the feature files.")
     folder = to_folder(features_dir or table.parent)
     clips, _ = read_rows(table, _FEATURES, folder, columns, "s", quotes)
     found = {clip.clip_id: _files(folder, clip) for clip in clips}

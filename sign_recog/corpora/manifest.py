@@ -122,6 +122,11 @@ def read_rows(
     for needed in ({"clip_id", "video"}, {"gloss", "text"}):
         if not present & needed:
             first, second = (theirs[ours] for ours in sorted(needed))
+            if len(table[0]) == 1:
+                raise DataError(
+                    f"{path}: has one column only, {next(iter(table[0]))!r}. Tabs separate columns in a .tsv, commas "
+                    "in a .csv: rename the table, or save it so."
+                )
             raise DataError(
                 f"{path}: has neither a column {first!r} nor {second!r}. Its header (line 1) holds: "
                 f"{', '.join(table[0])}. Say which column it is, for example data.corpus.columns.{sorted(needed)[0]}="

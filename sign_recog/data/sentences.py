@@ -1,9 +1,6 @@
 """Clips as network input with their sentences as tokens, and batches of them, for translation."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +9,17 @@ from torch.utils.data import DataLoader, Dataset
 
 from sign_recog.config.translation import TranslationConfig
 from sign_recog.data.datasets import padding_mask
-from sign_recog.data.glosses import GlossReader
 from sign_recog.data.prefetch import PrefetchLoader
-from sign_recog.data.readers import Reader, Sequences, clip_path
+from sign_recog.data.readers import Reader, Sequences
 from sign_recog.data.sentence_batches import SentenceBatchSampler
+from sign_recog.data.sentence_clips import (
+    Dropped,
+    first_of,
+    open_together,
+    with_input,
+    with_text,
+    without_unreadable,
+)
 from sign_recog.errors import DataError
 from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.manifest import Clip
@@ -23,15 +27,6 @@ from sign_recog.text.base import Tokenizer
 from sign_recog.types import SentenceBatch
 
 IGNORED = -100  # in labels: padding
-
-
-@dataclass
-class Dropped:
-    """Clips of a split that are not read, each with the reason, and how many sequences and sentences were cut."""
-
-    clips: list[tuple[str, str]] = field(default_factory=list)
-    cut_sources: int = 0
-    cut_targets: int = 0
 
 
 class SentenceDataset(Dataset):
@@ -126,19 +121,20 @@ def open_sentences(
             such clips out; or if nothing is left.
     """
     given, dropped = list(corpus.of_split(split) if clips is None else clips), Dropped()
-    usable = _with_text(given, dropped)
-    usable = _with_input(corpus, usable, reader, extractor, settings.drop_unreadable, dropped)
+    usable = with_text(given, dropped)
+    usable = with_input(corpus, usable, reader, extractor, settings.drop_unreadable, dropped)
     if not usable:
+        none = f"none of the {len(given)} clips of {split} has both a sentence and an input{first_of(dropped)}"
         raise DataError(
-            f"{corpus.folder / 'manifest.tsv'}: none of the {len(given)} clips of {split} has both a sentence and an "
-            f"input{_first(dropped)}. See data.split, and extract what is missing."
+            f"{corpus.folder / 'manifest.tsv'}: {none if given else f'no clip is of {split}'}. "
+            "See data.split, and extract what is missing."
         )
     if settings.drop_unreadable:
-        usable = _without_unreadable(corpus, usable, reader, extractor, dropped, train=train, input_dim=input_dim)
-        copies = _open(corpus, usable, reader, extractor, train)
+        usable = without_unreadable(corpus, usable, reader, extractor, dropped, train=train, input_dim=input_dim)
+        copies = open_together(corpus, usable, reader, extractor, train)
     else:
         try:
-            copies = _open(corpus, usable, reader, extractor, train)
+            copies = open_together(corpus, usable, reader, extractor, train)
         except DataError as error:
             raise DataError(f"{error} Or leave such clips out with translation.drop_unreadable=true.") from error
     lengths = copies[0].lengths
@@ -222,94 +218,3 @@ class _Chosen:
 
 def _as_it_is(batch: Any) -> SentenceBatch:
     return batch
-
-
-def _first(dropped: Dropped) -> str:
-    return f" (the first: {dropped.clips[0][0]}: {dropped.clips[0][1]})" if dropped.clips else ""
-
-
-def _with_text(clips: Sequence[Clip], dropped: Dropped) -> list[Clip]:
-    dropped.clips += [(clip.clip_id, "it has no sentence") for clip in clips if not clip.text.strip()]
-    return [clip for clip in clips if clip.text.strip()]
-
-
-def _with_input(
-    corpus: PreparedCorpus, clips: list[Clip], reader: Reader, extractor: str, drop: bool, dropped: Dropped
-) -> list[Clip]:
-    """The clips whose input is there."""
-    folder = reader.folder(corpus, extractor)
-    if folder is not None:
-        missing = [clip for clip in clips if not clip_path(folder, clip).exists()]
-        reason, remedy = f"{folder} has no file of it", f"Run run={reader.modality.extraction} first"
-    elif isinstance(reader, GlossReader):
-        missing = reader.readable(clips)[1]
-        reason, remedy = "it has no glosses", "Give the manifest's column glosses"
-    else:
-        return clips
-    if missing and not drop:
-        named = ", ".join(clip.clip_id for clip in missing[:3]) + (", ..." if len(missing) > 3 else "")
-        raise DataError(
-            f"{len(missing)} of {len(clips)} clips cannot be read ({named}): {reason}. {remedy}, or leave such clips "
-            "out with translation.drop_unreadable=true."
-        )
-    names = {clip.clip_id for clip in missing}
-    dropped.clips += [(clip.clip_id, reason) for clip in missing]
-    return [clip for clip in clips if clip.clip_id not in names]
-
-
-def _without_unreadable(
-    corpus: PreparedCorpus,
-    clips: list[Clip],
-    reader: Reader,
-    extractor: str,
-    dropped: Dropped,
-    *,
-    train: bool,
-    input_dim: int | None,
-) -> list[Clip]:
-    """The clips without those whose files are damaged, or of another width than ``input_dim``, else than most.
-
-    Files are read one by one only where they cannot be opened together.
-    """
-    folder = reader.folder(corpus, extractor)
-    try:
-        opened = _open(corpus, clips, reader, extractor, train)
-    except DataError:
-        if folder is None:
-            raise
-    else:
-        if folder is None or input_dim is None or opened[0].input_dim == input_dim:
-            return clips
-    assert folder is not None
-    # only features have copies
-    copies = range(1, 1 + (getattr(reader.modality, "augmented_copies", 0) if train else 0))
-    folders = [folder, *(corpus.augmented_dir(extractor, copy) for copy in copies)]
-    widths: dict[str, int] = {}
-    for clip in clips:
-        try:
-            found = [_width(reader, clip_path(one, clip)) for one in folders]
-        except DataError as error:
-            dropped.clips.append((clip.clip_id, str(error)))
-        else:
-            widths[clip.clip_id] = next((width for width in found if width != found[0]), found[0])
-    wanted = input_dim or (Counter(widths.values()).most_common(1)[0][0] if widths else 0)
-    dropped.clips += [
-        (name, f"its features have {width} values a frame, and the others {wanted}")
-        for name, width in widths.items()
-        if width != wanted
-    ]
-    kept = [clip for clip in clips if widths.get(clip.clip_id) == wanted]
-    if not kept:
-        raise DataError(f"{folder}: none of {len(clips)} clips can be read{_first(dropped)}. Extract them again.")
-    return kept
-
-
-def _width(reader: Reader, path: Path) -> int:
-    if not path.exists():
-        raise DataError(f"{path}: no such file.")
-    return int(reader.frames(reader.stored(path), str(path)).shape[1])
-
-
-def _open(corpus: PreparedCorpus, clips: list[Clip], reader: Reader, extractor: str, train: bool) -> list[Sequences]:
-    copies = reader.open_copies(corpus, clips, extractor) if train else []
-    return copies or [reader.open(corpus, clips, extractor)]

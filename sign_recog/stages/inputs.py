@@ -159,7 +159,8 @@ def readable(
             yield read(path)
         except DataError as error:
             failed.append((path.name, str(error)))
-            logger.warning("%s", error)
+            if len(paths) > 1:  # of one alone, the stage's error says the same
+                logger.warning("%s", error)
 
 
 def in_batches(inputs: Iterable[Input], size: int) -> Iterator[list[Input]]:

@@ -59,8 +59,9 @@ def checkpoint_path(config: Config, given: str | None) -> Path:
     root = Path(config.paths.output_root)
     others = sorted(root.rglob("best.ckpt"), key=lambda p: p.stat().st_mtime, reverse=True)[:3]
     hint = f" Found: {', '.join(map(str, others))}." if others else ""
+    training = "translate" if config.tokenizer else "classify"
     raise CheckpointError(
-        f"{path}: no checkpoint, so there is nothing to use. Train with run=classify and the same settings, "
+        f"{path}: no checkpoint, so there is nothing to use. Train with run={training} and the same settings, "
         f"or give run.checkpoint=PATH.{hint}"
     )
 

@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from sign_recog.config import Config, identity
 from sign_recog.config.translation import TranslationConfig
-from sign_recog.data.sentences import Dropped, SentenceDataset, build_sentence_loader, open_sentences
+from sign_recog.data.sentence_clips import Dropped
+from sign_recog.data.sentences import SentenceDataset, build_sentence_loader, open_sentences
 from sign_recog.errors import CheckpointError, ConfigError, DataError
 from sign_recog.evaluation.translation.collapse import collapse
 from sign_recog.evaluation.translation.reduced import find_blacklist

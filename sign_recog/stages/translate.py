@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 
 from sign_recog.config import Config
 from sign_recog.data.sentence_batches import SentenceBatchSampler
-from sign_recog.data.sentences import Dropped, SentenceDataset, build_sentence_loader, open_sentences
+from sign_recog.data.sentence_clips import Dropped
+from sign_recog.data.sentences import SentenceDataset, build_sentence_loader, open_sentences
 from sign_recog.errors import ConfigError, DataError
 from sign_recog.stages import StageResult
 from sign_recog.stages.build import build, build_reader

@@ -120,12 +120,19 @@ def read_table(
     delimiter = delimiter or ("\t" if path.suffix in (".tsv", ".txt") else ",")
     dialect: Any = {"delimiter": delimiter, "quoting": csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE}
     reader = csv.DictReader(io.StringIO(text), restkey="", strict=True, **dialect)
+    rows: list[tuple[int, dict[str, Any]]] = []
+    read = 0  # lines, of whole rows
     try:
-        header, rows = list(reader.fieldnames or []), [(reader.line_num, row) for row in reader]
+        header, read = list(reader.fieldnames or []), reader.line_num
+        for row in reader:
+            read = reader.line_num
+            rows.append((read, row))
     except csv.Error as error:
+        begin, end = read + 1, reader.reader.line_num
+        lines = f"line {begin}" if end == begin else f"lines {begin} to {end}"
         raise DataError(
-            f"{path}, line {reader.reader.line_num}: {error}. A field that begins with a quote ends with one, and "
-            "holds others twice. Where quotes are plain characters, use data=manifest with data.corpus.quotes=false."
+            f"{path}, {lines}: {error}. A field that begins with a quote ends with one, and holds others twice. Where "
+            "quotes are plain characters, use data.corpus.quotes=false (data=manifest and data=feature_files have it)."
         ) from error
     missing = [name for name in required if name not in header]
     if missing:
@@ -159,7 +166,8 @@ def check_clip_id(clip_id: str) -> None:
         )
     if ".." in clip_id or not all(name[:1].isalnum() and all(map(_is_plain, name)) for name in names):
         raise ValueError(
-            f"clip_id {clip_id!r} is not a plain name. Use letters, digits, space, '.', '-', '_' and '/', no '..'."
+            f"clip_id {clip_id!r} is not a plain name. Begin with a letter or digit; letters, digits, space, '.', '-', "
+            "'_' and '/' may follow, no '..'."
         )
 
 

@@ -96,7 +96,9 @@ class PretrainedTokenizer:
         if not texts:
             return []
         ids = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-        return [[*self._first, *one, self.eos_id] for one in ids]
+        # a text may hold the characters "</s>", which the library takes for an end
+        inside = {self.pad_id, self.bos_id, self.eos_id} - {self.unk_id}
+        return [[*self._first, *(i for i in one if i not in inside), self.eos_id] for one in ids]
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """As :meth:`sign_recog.text.base.Tokenizer.decode`."""

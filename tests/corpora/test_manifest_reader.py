@@ -212,3 +212,8 @@ def test_sentences_need_no_gloss_and_keep_their_quotes_and_glosses(tmp_path):
     assert (clip.text, clip.gloss, clip.extra["glosses"]) == ('"Hi," he said.', "", "HI HE SAY")
     with pytest.raises(DataError, match=r"data\.corpus\.quotes=false"):
         read(str(path), tmp_path)
+
+
+def test_a_table_with_another_separator_is_told_by_its_one_column(tmp_path):
+    with pytest.raises(DataError, match="has one column only, 'clip_id,text'"):
+        read_text(tmp_path, "clip_id,text\na,he sleeps\n", name="sentences.tsv")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import load_config
 from made_videos import pictures, write_made
 from small_translation import NETWORK, SMALL
@@ -85,6 +86,19 @@ def test_the_video_says_what_its_extracted_file_says(tmp_path, from_features):
     one, other = answer(out / "a.json"), answer(out / "b.json")
     assert one["translation"] == other["translation"] and not (out / "a.mp4").exists()
     assert one["translations"][0]["score"] == pytest.approx(other["translations"][0]["score"], abs=1e-5)
+
+
+def test_features_of_other_programs_are_translated_as_this_project_s_own(tmp_path, from_features):
+    values = np.random.default_rng(7).normal(size=(7, 3)).astype(np.float32)
+    write_features(tmp_path / "in/own.npz", FeatureSequence(values, np.arange(7) * 40, {}))
+    np.save(tmp_path / "in/array.npy", values)
+    np.savez(tmp_path / "in/arrays.npz", features=values)
+    torch.save(torch.from_numpy(values), tmp_path / "in/tensor.pt")
+    result, out = predict(tmp_path, from_features, f"run.input={tmp_path / 'in'}")
+    assert (result.summary["translated"], result.summary["failed"]) == (4, 0)
+    found = [answer(out / f"{name}.json")["translations"] for name in ("own", "array", "arrays", "tensor")]
+    assert found[1:] == found[:1] * 3
+    assert not list(out.glob("*.mp4"))
 
 
 def test_bad_files_among_good_ones_are_listed_and_the_rest_translated(tmp_path, from_features):

@@ -204,6 +204,16 @@ def test_short_sequences_are_dropped_and_long_ones_cut_and_both_are_told(tmp_pat
     assert f"{cut} sequences of train are cut to translation.max_source_length" in caplog.text
 
 
+def test_only_train_is_shortened_and_a_cut_sentence_still_ends(tmp_path):
+    """Every clip of val counts, however short its sequence and long its sentence."""
+    settings = ("translation.min_source_length=5", "translation.max_target_length=3")
+    sets = read_material(configure(tmp_path, *SHORT, *settings)).sets
+    train, val = (sets[split] for split in ("train", "val"))
+    assert train.source_lengths.min() >= 5 and len(val) == COUNTS["val"] and val.target_lengths.max() > 3
+    ends = {int(labels[-1]) for labels in train.labels}
+    assert train.target_lengths.max() == 3 and ends == {int(val.labels[0][-1])}
+
+
 def test_features_of_another_width_are_refused(tmp_path):
     config = configure(tmp_path, *SHORT)
     path = features_of(tmp_path, "train/3")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_translation import T5, configure
+from small_translation import NETWORK, T5, configure
 
 from sign_recog import stages
 from sign_recog.errors import ConfigError
@@ -56,3 +56,26 @@ def test_a_compiled_training_without_a_compiler_is_refused(tmp_path, monkeypatch
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(ConfigError, match=r"trainer\.compile=true needs a compiler"):
         stages.run(configure(tmp_path, *SHORT, "trainer.compile=true"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", [NETWORK, T5], ids=["transformer", "t5"])
+def test_a_compiled_training_is_that_of_the_network(tmp_path, monkeypatch, network):
+    """What torch can trace, and for which shapes, is the same with every compiler: here the graphs are run as is."""
+    graphs = []
+
+    def run_as_is(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    whole = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: whole(module, backend=run_as_is))
+    found = {}
+    for compiled in (False, True):
+        folder = tmp_path / str(compiled)
+        extra = () if network is T5 else ("model.attention_dropout=0", "model.activation_dropout=0")
+        settings = (f"trainer.compile={compiled}", f"paths.run_dir={folder}", "model.dropout=0", *extra)
+        stages.run(configure(tmp_path, *SHORT, *settings, network=network))
+        found[compiled] = losses(folder)
+        assert bool(graphs) == compiled
+    assert found[True] == pytest.approx(found[False], abs=1e-4)

@@ -88,3 +88,12 @@ def test_another_tokenizer_in_the_folder_is_another_identity(tmp_path):
     assert Pretrained(str(folder), None).identity() == before
     (folder / "merges.txt").write_text((folder / "merges.txt").read_text() + "\n")
     assert Pretrained(str(folder), None).identity() != before
+
+
+def test_characters_of_special_tokens_end_no_sentence(folder):
+    """What stands behind them would neither be learned nor written."""
+    tokenizer = Pretrained(str(folder), None).train([])
+    (ids,) = tokenizer.encode(["the woman </s> met <pad> the <s> dog"])
+    assert ids.index(tokenizer.eos_id) == len(ids) - 1 and tokenizer.pad_id not in ids
+    (text,) = tokenizer.decode([ids])
+    assert text.startswith("the woman") and text.endswith("dog")

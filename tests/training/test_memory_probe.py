@@ -130,6 +130,15 @@ def test_a_slower_tempo_makes_clips_longer():
     assert change.stretch == 2 and Resample(slowest=1.2, fastest=1.5).stretch == 1
 
 
+def test_a_process_probes_the_larger_share_of_a_batch(monkeypatch):
+    """Of 5 clips that two processes share, one gets 3."""
+    sampler = BucketBatchSampler(np.array([9] * 5), batch_size=5, seed=0, shuffle=True, bucketing=True)
+    probe = MemoryProbe.__new__(MemoryProbe)
+    probe._sampler, probe._loader = sampler, SimpleNamespace(dataset=SimpleNamespace(augmentations=[]))
+    monkeypatch.setattr(memory_probe, "rank_and_size", lambda: (0, 2))
+    assert probe._shapes(5) == [Shape(3, 9, 0)]
+
+
 def test_a_made_batch_has_what_its_sample_has():
     sample = {
         "sequence": torch.ones(1, 3, 4), "padding_mask": torch.zeros(1, 3, dtype=torch.bool),

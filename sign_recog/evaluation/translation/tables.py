@@ -182,7 +182,8 @@ def _quarters(lengths: np.ndarray, unit: str) -> list[str]:
     """Each clip's quarter, named by the shortest and the longest in it."""
     edges = np.unique(np.quantile(lengths, (0.25, 0.5, 0.75)))
     quarter = np.searchsorted(edges, lengths, side="left")
-    names = {q: f"{lengths[quarter == q].min():g} to {lengths[quarter == q].max():g} {unit}" for q in set(quarter)}
+    ends = {q: (lengths[quarter == q].min(), lengths[quarter == q].max()) for q in set(quarter)}
+    names = {q: f"{low:g} to {high:g} {unit}" if low < high else f"{low:g} {unit}" for q, (low, high) in ends.items()}
     return [names[q] for q in quarter]
 
 

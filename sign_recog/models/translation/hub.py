@@ -141,6 +141,21 @@ def with_new_tokens(network: Any, architecture: Mapping[str, Any]) -> Any:
     return fresh
 
 
+def memory_of_beams() -> Any:
+    """For ``past_key_values`` of generate(): its keys and values, those of the source in one order.
+
+    The library puts them into the order of the beams at every step. The beams of a sentence attend to one source and
+    stay among themselves, so of the source, the larger part, that copies each row to where an equal one stands.
+    """
+    from transformers import DynamicCache, EncoderDecoderCache
+
+    class OfSource(DynamicCache):
+        def reorder_cache(self, beam_idx: Any) -> None:
+            pass
+
+    return EncoderDecoderCache(DynamicCache(), OfSource())
+
+
 def _config(architecture: Mapping[str, Any]) -> Any:
     from transformers import AutoConfig
 

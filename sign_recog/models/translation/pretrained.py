@@ -120,6 +120,7 @@ class PretrainedTranslator(nn.Module):
         lines = self.backbone.generate(
             encoder_outputs=copy(sources),  # the library repeats what it holds for every beam
             attention_mask=(~padding_mask).long(),
+            past_key_values=hub.memory_of_beams(),
             num_beams=num_beams,
             max_new_tokens=max_length,
             length_penalty=float(length_penalty) if num_beams > 1 else None,  # it warns of what has no effect

@@ -171,7 +171,9 @@ class _Steps:
 
     def keep(self, rows: Tensor, sentences: Tensor) -> None:
         """Go on with ``rows``, of ``sentences``."""
-        self._past = [None if past is None else KeysValues(*(x[rows] for x in past)) for past in self._past]
+        self._past = [
+            None if past is None else KeysValues(*(x.index_select(0, rows) for x in past)) for past in self._past
+        ]
         if len(sentences) < len(self._mask):
             self._sources = [KeysValues(*(x[sentences] for x in source)) for source in self._sources]
             self._mask = self._mask[sentences]

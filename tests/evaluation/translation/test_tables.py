@@ -153,7 +153,7 @@ def test_lengths_that_are_equal_stand_in_one_group():
     references = [f"text {i}" for i in range(10)]
     found = score_groups(outputs(references, references), [5] * 7 + [6, 7, 8], samples=5, seed=1, unit="windows")
     assert sum(row["num_clips"] for row in found["length"].values()) == 10
-    assert found["length"]["5 to 5 windows"]["num_clips"] == 7
+    assert found["length"]["5 windows"]["num_clips"] == 7
     assert "length" not in score_groups(outputs(references, references), [5] * 10, samples=5, seed=1)
     assert "length" not in score_groups(outputs(references, references), None, samples=5, seed=1)
     with pytest.raises(ValueError, match="9 lengths for 10 clips"):

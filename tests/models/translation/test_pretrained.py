@@ -337,6 +337,19 @@ def test_our_beam_search_finds_what_transformers_does(num_beams, penalty):
             assert [h.score for h in one] == pytest.approx([h.score for h in other], abs=1e-4)
 
 
+def test_beams_are_put_in_order_without_their_source():
+    """All beams of a sentence have the same one, so nothing of it is copied at a step."""
+    memory, source = hub.memory_of_beams(), torch.randn(4, 2, 5, 3)
+    own = torch.randn(4, 2, 1, 3)
+    memory.self_attention_cache.update(own, own, 0)
+    memory.cross_attention_cache.update(source, source, 0)
+    (before,) = (one[0] for one in memory.cross_attention_cache)
+    memory.reorder_cache(torch.tensor([1, 0, 3, 3]))
+    (ordered,) = (one[0] for one in memory.self_attention_cache)
+    (after,) = (one[0] for one in memory.cross_attention_cache)
+    assert torch.equal(ordered, own[[1, 0, 3, 3]]) and after is before
+
+
 class _Uncached:
     """The network for our beam search, with a whole forward pass for each step."""
 

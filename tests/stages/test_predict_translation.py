@@ -16,7 +16,7 @@ from sign_recog.cli import CONF_DIR
 from sign_recog.config.shorthand import expand
 from sign_recog.errors import CheckpointError, ConfigError, DataError
 from sign_recog.landmarks.layout import get_layout
-from sign_recog.storage.features import FeatureSequence, write_features
+from sign_recog.storage.features import FeatureSequence, read_features, write_features
 from sign_recog.storage.sequences import KeypointSequence, write_keypoints
 from sign_recog.video.reader import read_frames
 from sign_recog.video.writer import write_video
@@ -133,10 +133,13 @@ def test_batch_mates_do_not_change_a_sentence(tmp_path, from_features):
 def test_a_long_clip_is_cut_as_in_training_and_that_is_told(tmp_path):
     config = settle(tmp_path, "translation.max_source_length=6")
     checkpoint = write_untrained_translator(tmp_path / "f.ckpt", config, words=WORDS, input_dim=3)
-    path = write_colours(tmp_path / "a.npz", 10)
-    _, out = predict(tmp_path, checkpoint, f"run.input={path}")
-    found = answer(out / "a.json")
+    folder = tmp_path / "clips"
+    whole = read_features(write_colours(folder / "a.npz", 10))
+    write_features(folder / "b.npz", FeatureSequence(whole.features[:6], whole.timestamps_ms[:6], {}))
+    _, out = predict(tmp_path, checkpoint, f"run.input={folder}")
+    found, cut = (answer(out / f"{name}.json") for name in "ab")
     assert (found["frames"], found["frames_read"]) == (10, 6)
+    assert found["translations"][0]["score"] == pytest.approx(cut["translations"][0]["score"], abs=1e-6)
 
 
 def test_glosses_come_from_a_setting_or_from_files(tmp_path, from_glosses):

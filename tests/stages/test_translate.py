@@ -12,7 +12,7 @@ from small_translation import COUNTS, NETWORK, configure
 from sign_recog import stages
 from sign_recog.errors import CheckpointError, ConfigError, DataError
 from sign_recog.stages.run_folder import corpus_dir
-from sign_recog.stages.translate import refuse_other_tokenizer
+from sign_recog.stages.translate import read_material, refuse_other_tokenizer
 from sign_recog.storage.checkpoint import read_checkpoint, read_translation
 from sign_recog.storage.features import FeatureSequence, read_features, write_features
 from sign_recog.storage.manifest import read_manifest, write_manifest

@@ -3,6 +3,7 @@
 import csv
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,7 +133,7 @@ def test_a_slower_tempo_makes_clips_longer():
 
 def test_a_process_probes_the_larger_share_of_a_batch(monkeypatch):
     """Of 5 clips that two processes share, one gets 3."""
-    sampler = BucketBatchSampler(np.array([9] * 5), batch_size=5, seed=0, shuffle=True, bucketing=True)
+    sampler = BucketBatchSampler(np.array([9] * 5), 5, seed=0, shuffle=True, bucketing=True)
     probe = MemoryProbe.__new__(MemoryProbe)
     probe._sampler, probe._loader = sampler, SimpleNamespace(dataset=SimpleNamespace(augmentations=[]))
     monkeypatch.setattr(memory_probe, "rank_and_size", lambda: (0, 2))

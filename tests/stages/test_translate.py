@@ -18,7 +18,7 @@ from sign_recog.storage.features import FeatureSequence, read_features, write_fe
 from sign_recog.storage.manifest import read_manifest, write_manifest
 
 LEARN = (
-    "trainer.max_epochs=60", "optim.lr=1e-2", "model.dropout=0.1", "model.attention_dropout=0",
+    "trainer.max_epochs=60", "optim.lr=5e-3", "model.dropout=0.1", "model.attention_dropout=0",
     "model.activation_dropout=0", "model.d_model=32", "trainer.eval_every_steps=30",
 )  # fmt: skip
 SHORT = ("run=translate", "trainer.max_epochs=1")

@@ -1,7 +1,9 @@
 """The loss of a token, its share in a step, and what is measured at an evaluation."""
 
 import csv
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +12,8 @@ from torch.nn import functional as F
 
 from sign_recog import stages
 from sign_recog.storage.checkpoint import read_translation
-from sign_recog.training.translation import token_losses
+from sign_recog.training import translation
+from sign_recog.training.translation import Translator, token_losses
 
 
 def made(seed: int = 0):
@@ -79,3 +82,36 @@ def test_every_token_of_a_step_counts_the_same_whatever_the_batches(tmp_path):
         assert all(torch.allclose(one[key], other[key], atol=1e-6) for key in one)
         for column in ("train_loss", "val_loss", "val_token_acc", "val_bleu1", "val_chrf"):
             assert float(rows[name][column]) == pytest.approx(float(rows["one"][column]), abs=1e-4)
+
+
+class _Uniform(torch.nn.Module):
+    """Every token of four is as likely; what it writes is counted."""
+
+    written = 0
+
+    def forward(self, sequence, padding_mask, labels):
+        return torch.zeros(*labels.shape, 4)
+
+    def generate(self, sequence, padding_mask, **search):
+        self.written += len(sequence)
+        return [[SimpleNamespace(tokens=[])] for _ in sequence]
+
+
+@pytest.mark.parametrize("own", [0, 2])
+def test_a_step_is_the_loss_a_token_and_a_repeated_clip_counts_nowhere(monkeypatch, own):
+    """A process without a clip of a batch repeats one of another's."""
+    validation = SimpleNamespace(num_beams=1, max_length=None, length_penalty=1.0, subset=None)
+    tokenizer = SimpleNamespace(decode=lambda lines: ["" for _ in lines])
+    module = Translator(
+        _Uniform(), tokenizer, ["a", "b"], validation, None, None, {}, label_smoothing=0.0, max_target_length=3, seed=0
+    )
+    labels = torch.tensor([[1, 2], [3, -100]])
+    batch = {"sequence": torch.zeros(2, 3, 1), "padding_mask": torch.zeros(2, 3).bool(), "labels": labels}
+    batch |= {"index": [0, 1], "clip_id": ["a", "b"]}
+    sampler = SimpleNamespace(own=lambda number: own, share=lambda number: (own > 0) / 3)
+    monkeypatch.setattr(translation, "sampler_of", lambda loader: sampler)
+    module._trainer = SimpleNamespace(train_dataloader=None, val_dataloaders=None)
+    assert module.training_step(batch, 0).item() == pytest.approx(math.log(4) if own else 0.0)
+    module.validation_step(batch, 0)
+    assert module.network.written == own and len(module._written) == own
+    assert set(module._totals) == ({"train", "val"} if own else set())

@@ -163,10 +163,11 @@ def test_a_network_that_cannot_be_exported_is_one_clear_error(tmp_path):
         largest_difference(tmp_path / "a.onnx", OddNetwork(), example)
 
 
-def test_without_the_packages_it_says_what_to_install(tiny, monkeypatch):
+def test_without_the_packages_it_says_what_to_install(tiny, monkeypatch, tmp_path):
     monkeypatch.setattr("sign_recog.stages.onnx_model.find_spec", lambda name: None)
+    checkpoint = write_untrained(tmp_path / "a.ckpt", tiny(), **KNOWN)
     with pytest.raises(ConfigError, match=r"pip install 'sign-recog\[export\]'"):
-        stages.run(tiny("run=export"))
+        stages.run(tiny("run=export", f"run.checkpoint={checkpoint}"))
 
 
 def test_without_the_corpus_a_sample_must_be_given(tiny, tmp_path):

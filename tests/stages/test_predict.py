@@ -74,7 +74,7 @@ def test_a_bad_file_among_good_ones_is_listed_and_the_rest_answered(trained, tmp
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("none.mp4", "no such file or folder"), ("empty", "holds no video"), ("bad.npz", "None of 1 inputs")],
+    [("none.mp4", "no such file or folder"), ("empty", "holds nothing"), ("bad.npz", "None of 1 inputs")],
 )
 def test_nothing_to_recognise_is_an_error(trained, tmp_path, name, words):
     (tmp_path / "empty").mkdir()

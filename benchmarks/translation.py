@@ -8,7 +8,7 @@ optimiser steps on the same batches, made before and held in memory; in turn, in
 transformer_seq2seq and a T5 of a fifteenth of T5-small's weights, over 768 made features a window; and the settings of
 +experiment=phoenix14t_gloss2text over PHOENIX14T's glosses.
 padding: places of a batch that are padding, on both sides, in token-budget batches; beside it batches of as many pairs
-in a random order. PHOENIX14T's glosses and word pieces, and How2Sign's sentences, whose features are taken to have
+in a random order. PHOENIX14T's glosses and words, and How2Sign's sentences, whose features are taken to have
 6.25 windows a second at 14 characters a second, give or take a third.
 generation: sentences/s of batches of 32 over one at a time, greedily and with 5 beams, of the networks of training
 with random weights, whose sentences are made to end at the lengths of the references.
@@ -39,7 +39,14 @@ SMALL_T5 = ["model=t5_small", "model.architecture.d_model=256", "model.architect
 SMALL_T5 += ["model.architecture.d_ff=512", "model.architecture.num_layers=3"]
 SMALL_T5 += ["model.architecture.num_decoder_layers=3"]
 NETWORKS = {"transformer_seq2seq": ["model=transformer_seq2seq"], "small_t5": SMALL_T5}
-GLOSSES = ["+experiment=phoenix14t_gloss2text", f"data.source={PHOENIX}", "data.name=phoenix"]
+# In fp32, as the steps beside; token-budget batches.
+GLOSSES = [
+    "+experiment=phoenix14t_gloss2text",
+    f"data.source={PHOENIX}",
+    "data.name=phoenix",
+    "trainer.precision=32-true",
+]
+GLOSSES += ["trainer.batch_size=256", "translation.max_tokens=4000"]
 
 
 def main() -> int:
@@ -141,9 +148,9 @@ def padding(arguments: argparse.Namespace, folder: Path) -> bool:
         glosses, texts = zip(*column(PHOENIX / "phoenix14t.train.tsv", "gloss", "text"), strict=True)
         counts = [len(one.split()) for one in glosses]
         config = configured(folder, GLOSSES, 0)
-        pieces = lengths_in_pieces(texts, config.tokenizer["size"], lowercase=config.tokenizer["lowercase"])
+        words = [len(text.split()) + 1 for text in texts]  # and the end
         limits = {"max_tokens": config.translation.max_tokens, "batch_size": config.trainer.batch_size}
-        met.append(padding_of("phoenix14t_glosses", counts, pieces, limits))
+        met.append(padding_of("phoenix14t_glosses", counts, words, limits))
     if HOW2SIGN.is_dir():
         import numpy as np
 

@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 
 import pytorch_lightning as pl
 import torch
@@ -18,6 +18,7 @@ from sign_recog.data.samplers import BucketBatchSampler
 from sign_recog.data.sentence_batches import SentenceBatchSampler
 from sign_recog.errors import ConfigError
 from sign_recog.training.budget import sampler_of
+from sign_recog.training.gpu_memory import GpuMemory, Memory, is_out_of_memory
 from sign_recog.training.processes import gathered, rank_and_size
 
 logger = logging.getLogger(__name__)
@@ -43,40 +44,6 @@ class Limit(NamedTuple):
     key: str
     value: int
     least: int
-
-
-class Memory(Protocol):
-    """A device's memory; for tests another one than :class:`GpuMemory`."""
-
-    def is_watched(self, device: torch.device) -> bool:
-        """Whether it can be said of this device what fits."""
-
-    def begin(self) -> None:
-        """Forget earlier peaks."""
-
-    def peak_mb(self) -> int:
-        """The most that was in use since then."""
-
-    def total_mb(self) -> int:
-        """All there is."""
-
-
-class GpuMemory:
-    """That of the current CUDA GPU, as torch's allocator counts it."""
-
-    def is_watched(self, device: torch.device) -> bool:
-        return device.type == "cuda"
-
-    def begin(self) -> None:
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-
-    def peak_mb(self) -> int:
-        torch.cuda.synchronize()
-        return round(torch.cuda.max_memory_reserved() / 2**20)
-
-    def total_mb(self) -> int:
-        return round(torch.cuda.mem_get_info()[1] / 2**20)
 
 
 class MemoryProbe(pl.Callback):
@@ -243,11 +210,6 @@ def made_batch(sample: dict[str, Any], shape: Shape) -> dict[str, Any]:
         if name not in found:
             found[name] = value.repeat(shape.clips) if isinstance(value, Tensor) else list(value) * shape.clips
     return found
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether ``error`` says that a GPU's memory is used up; torch's matrix library says it in its own words."""
-    return isinstance(error, torch.OutOfMemoryError) or "CUBLAS_STATUS_ALLOC_FAILED" in str(error)
 
 
 @contextmanager

@@ -202,6 +202,11 @@ def test_short_sequences_are_dropped_and_long_ones_cut_and_both_are_told(tmp_pat
     assert set(last(Path(config.paths.run_dir)).train_clips) == kept and len(kept) < len(clips)
     cut = sum(lengths[name] > 7 for name in kept)
     assert f"{cut} sequences of train are cut to translation.max_source_length" in caplog.text
+    # What is left still reads its own file: clips stand at other places after some have gone.
+    read = read_material(config).sets["train"]
+    for index in (0, len(read) - 1):
+        own = read_features(features_of(tmp_path, read.clips[index].clip_id)).features[:7]
+        np.testing.assert_allclose(read.__getitems__([(0, index)])["sequence"][0].numpy(), own, rtol=1e-5)
 
 
 def test_only_train_is_shortened_and_a_cut_sentence_still_ends(tmp_path):

@@ -33,6 +33,18 @@ class SentenceBatch(TypedDict):
     clip_id: list[str]
 
 
+class PoseBatch(TypedDict, total=False):
+    """Labelled pictures of one size, and perhaps frames of an unlabelled video beside them."""
+
+    frames: "Tensor"  # (B, 3, H, W) uint8 RGB, or (B, T, 3, H, W) with neighbours, the labelled one in the middle
+    points: "Tensor"  # (B, V, 2) float32, x and y in pixels of frames, (0, 0) in the middle of the first; NaN = none
+    to_original: "Tensor"  # (B, 2, 3) float32, from those pixels to pixels of the picture on the disk
+    index: list[int]  # of each picture in its data set
+    clip_id: list[str]  # frame_id of each picture, for messages
+    video: "Tensor"  # (W, 3, H, W) uint8, consecutive frames without labels; absent where none are learned from
+    video_to_original: "Tensor"  # (2, 3) float32
+
+
 class Logits(TypedDict, total=False):
     """What every recognition network returns."""
 

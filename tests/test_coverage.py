@@ -26,6 +26,8 @@ SCALE = (*range(14, 25), 30, 31, 70, 73, *range(80, 92))
 TRANSLATION = (
     16, 17, 18, 31, *range(54, 58), *range(61, 66), *range(68, 76), 82, 84, *range(100, 105), 109, 113,
 )  # fmt: skip
+# And those of detectors of landmarks.
+POSE = (24, 32, 53, 79, *range(105, 109), 114)
 
 
 def names_of_tests(path: Path) -> set[str]:
@@ -43,7 +45,7 @@ def test_every_row_of_the_checklist_is_there_once():
     (later,) = re.findall(r"^Not yet, in whole or in part: ([\d,\s]+)\.$", FEATURES, re.M)
     rows = [int(number) for number in re.findall(r"^\| (\d+) \|", FEATURES, re.M)]
     assert Counter([*rows, *map(int, later.split(","))]) == Counter(range(1, 119))
-    assert {*KEYPOINTS, *VIDEO, *SCALE, *TRANSLATION} <= set(rows)
+    assert {*KEYPOINTS, *VIDEO, *SCALE, *TRANSLATION, *POSE} <= set(rows)
 
 
 def test_every_row_is_shown_by_a_test_or_said_to_be_missing():
@@ -53,11 +55,11 @@ def test_every_row_is_shown_by_a_test_or_said_to_be_missing():
 
 def test_every_regression_test_is_on_the_page():
     """And every defect has one that bears its system's name."""
-    named = {(path, name) for path, name in NAMED if re.match("test_s[0123]_", name)}
+    named = {(path, name) for path, name in NAMED if re.match("test_s[01234]_", name)}
     files = {path: names_of_tests(path) for path in (ROOT / "tests").rglob("test_*.py")}
     found = {(path.relative_to(ROOT).as_posix(), name) for path, names in files.items() for name in names}
-    assert {test for test in found if re.match("test_s[0123]_", test[1])} == named
-    for system, table in zip("0123", DEFECTS.split("\n## Defects"), strict=True):
+    assert {test for test in found if re.match("test_s[01234]_", test[1])} == named
+    for system, table in zip("01234", DEFECTS.split("\n## Defects"), strict=True):
         rows = [row for row in table.splitlines() if row.startswith("| ")][1:]
         assert len(rows) > 10 and all(f"::test_s{system}_" in row for row in rows)
 

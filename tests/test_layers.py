@@ -11,7 +11,7 @@ LAYERS = [
     "text", "formats", "corpora", "data", "models", "extractors", "evaluation", "training", "launch", "stages", "queue",
     "cli",
 ]  # fmt: skip
-HEAVY = {"torch", "mediapipe", "cv2", "av", "transformers", "torchvision", "wandb", "matplotlib", "sklearn"}
+HEAVY = {"torch", "mediapipe", "cv2", "av", "transformers", "torchvision", "wandb", "matplotlib", "sklearn", "timm"}
 
 
 def imported_modules(path: Path) -> set[str]:
@@ -64,6 +64,8 @@ def test_networks_import_only_torch_and_types():
         "warnings",
         "transformers",
         "hiera",
+        "timm",
+        "difflib",
         "peft",
         "safetensors",
     }

@@ -38,6 +38,19 @@ def test_an_error_the_user_can_mend_is_one_message_and_exit_code_1(tmp_path):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_s4_a_failed_run_says_why_in_two_lines_and_in_its_folder_and_a_refused_one_leaves_none(tmp_path):
+    """S4 printed its whole configuration in every run, and left empty folders."""
+    detector = ("data=pose_csv", "data.source=x.csv", "modality=labelled_frames", "model=heatmap_tracker")
+    command = [sys.executable, "run.py", "run=train_pose", *detector, f"paths.data_root={tmp_path / 'data'}"]
+    command += [f"paths.output_root={tmp_path / 'outputs'}"]
+    for wrong, folders in (("modality.image_height=100", 0), ("modality.image_height=96", 1)):
+        done = subprocess.run([*command, wrong], capture_output=True, text=True, cwd=ROOT, check=False)
+        assert done.returncode == 1 and len((done.stdout + done.stderr).strip().splitlines()) <= 2
+        found = list(tmp_path.glob("outputs/**/status.json"))
+        assert len(found) == folders == len(list(tmp_path.glob("outputs/*")))
+    assert "run=prepare first" in json.loads(found[0].read_text())["error"]
+
+
 def test_ctrl_c_is_one_message_and_the_run_says_that_it_was_stopped(tmp_path):
     paths = (f"paths.data_root={tmp_path / 'data'}", f"paths.output_root={tmp_path / 'outputs'}")
     command = [sys.executable, "run.py", *paths, "run=prepare", "data.corpus.num_glosses=600"]

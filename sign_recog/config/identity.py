@@ -10,14 +10,20 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from sign_recog.config.tasks import trained_by
+
 SECTIONS = ("data", "modality", "augment", "extractor", "model", "optim", "scheduler", "loss", "trainer", "transfer")
 TRANSLATION_SECTIONS = ("tokenizer", "translation")  # of trainings that have a tokenizer
+POSE_SECTIONS = ("pose",)  # of trainings of a detector of landmarks
+ALL_SECTIONS = (*SECTIONS, *TRANSLATION_SECTIONS, *POSE_SECTIONS)
 # How fast, not what: a run may be resumed with other values of these.
 WITHOUT_EFFECT = (
     *(("trainer", name) for name in ("num_workers", "num_threads", "accelerator", "devices", "keep", "memory_probe")),
     *(("extractor", name) for name in ("batch_size", "device", "compile")),
 )
 
+
+_POSE_NETWORKS = "sign_recog.models.pose."
 
 # Named steps that are taken in the order in which they stand.
 ORDERED = (("augment",), ("modality", "sampler"), ("modality", "eval_sampler"))
@@ -41,12 +47,19 @@ def orders_of(config: dict[str, Any]) -> list[list[str]]:
 
 def settings_of(config: dict[str, Any]) -> dict[str, Any]:
     """The part of a plain configuration that decides a run's result, seed aside."""
+    # Sections of other tasks are left out: what was trained before there were such keeps the name of its folder.
+    sections = sections_of(str(config.get("model", {}).get("_target_", "")), translates=bool(config.get("tokenizer")))
     settings = {section: config.get(section, {}) for section in SECTIONS}
-    if config.get("tokenizer"):  # recognition has none, and keeps the names that its folders had before there were any
-        settings |= {section: config[section] for section in TRANSLATION_SECTIONS if section in config}
+    settings |= {section: config[section] for section in sections if section in config}
     for section, key in WITHOUT_EFFECT:
         settings[section] = {name: value for name, value in settings[section].items() if name != key}
     return settings
+
+
+def sections_of(network: str, *, translates: bool) -> tuple[str, ...]:
+    """The sections that decide a run's result, given the ``_target_`` of its network."""
+    own = TRANSLATION_SECTIONS if translates else ()
+    return (*SECTIONS, *own, *(POSE_SECTIONS if network.startswith(_POSE_NETWORKS) else ()))
 
 
 def digest(value: Any) -> str:
@@ -63,14 +76,12 @@ def register_resolver() -> None:
 
 
 def _training(*, _root_: DictConfig) -> str:
-    """The stage that trains what the configuration describes: with a tokenizer it is a translator."""
-    return "translate" if _root_.tokenizer else "classify"
+    """The stage that trains what the configuration describes."""
+    return trained_by(_root_.model, _root_.tokenizer)
 
 
 def _settings_id(*, _root_: DictConfig) -> str:
-    plain = {
-        section: OmegaConf.to_container(_root_[section], resolve=True) for section in (*SECTIONS, *TRANSLATION_SECTIONS)
-    }
+    plain = {section: OmegaConf.to_container(_root_[section], resolve=True) for section in ALL_SECTIONS}
     return settings_id(plain)
 
 

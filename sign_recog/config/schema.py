@@ -14,6 +14,7 @@ from sign_recog.config.evaluation import EvaluationConfig
 from sign_recog.config.launcher import LauncherConfig
 from sign_recog.config.loss import LossConfig
 from sign_recog.config.optim import OptimConfig
+from sign_recog.config.pose import PoseConfig
 from sign_recog.config.split import SplitConfig
 from sign_recog.config.trainer import TrainerConfig
 from sign_recog.config.transfer import TransferConfig
@@ -90,6 +91,7 @@ class Config:
     transfer: TransferConfig = field(default_factory=TransferConfig)
     translation: TranslationConfig = field(default_factory=TranslationConfig)
     generation: GenerationConfig = field(default_factory=GenerationConfig)
+    pose: PoseConfig = field(default_factory=PoseConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     logger: Any = MISSING
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
@@ -127,6 +129,7 @@ def register_schemas() -> None:
         "transfer": TransferConfig,
         "translation": TranslationConfig,
         "generation": GenerationConfig,
+        "pose": PoseConfig,
         "evaluation": EvaluationConfig,
         "launcher": LauncherConfig,
     }.items():

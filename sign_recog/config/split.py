@@ -14,11 +14,12 @@ class SplitStrategy(str, Enum):
     given = "given"  # the annotation
     random = "random"  # each gloss apart, by the shares
     signer_disjoint = "signer_disjoint"  # each signer in one split
+    video_disjoint = "video_disjoint"  # each video in one split
     kfold = "kfold"  # each gloss spread over the folds
     kfold_signer = "kfold_signer"  # each signer in one fold
 
 
-BY_SHARES = (SplitStrategy.random, SplitStrategy.signer_disjoint)
+BY_SHARES = (SplitStrategy.random, SplitStrategy.signer_disjoint, SplitStrategy.video_disjoint)
 BY_FOLDS = (SplitStrategy.kfold, SplitStrategy.kfold_signer)
 
 
@@ -27,7 +28,7 @@ class SplitConfig:
     """How clips are divided; shares are of clips, the rest is train."""
 
     strategy: SplitStrategy = MISSING
-    val_share: float = MISSING  # random and signer_disjoint
+    val_share: float = MISSING  # random, signer_disjoint and video_disjoint
     test_share: float = MISSING
     folds: int = MISSING  # kfold and kfold_signer
     fold: int = MISSING  # the one to test on; the next one validates

@@ -14,8 +14,9 @@ ACCELERATORS = ("auto", "cpu", "gpu")
 # What a checkpoint, a stop or a schedule can go by.
 RECOGNITION_METRICS = ("val_loss", "val_gloss_acc", "val_category_acc")
 TRANSLATION_METRICS = ("val_loss", "val_bleu4", "val_chrf", "val_token_acc")
-MONITORED = (*RECOGNITION_METRICS, *TRANSLATION_METRICS[1:])
-FALLING = ("val_loss",)  # those of which less is better
+POSE_METRICS = ("val_loss", "val_pixel_error")
+MONITORED = (*RECOGNITION_METRICS, *TRANSLATION_METRICS[1:], *POSE_METRICS[1:])
+FALLING = ("val_loss", "val_pixel_error")  # those of which less is better
 
 
 class Select(str, Enum):

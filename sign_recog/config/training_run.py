@@ -1,10 +1,14 @@
 """What the settings of every training have in common."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from omegaconf import MISSING
 
 from sign_recog.config.runs.base import RunConfig
+
+if TYPE_CHECKING:
+    from sign_recog.config.schema import Config
 
 
 @dataclass
@@ -18,6 +22,10 @@ class TrainingRun(RunConfig):
     def problems(self) -> list[str]:
         if self.force and self.skip_existing:
             return ["force=true trains anew what skip_existing=true leaves out. Give one of the two."]
+        return []
+
+    def contradictions(self, config: "Config") -> list[str]:
+        """What does not go together with the other sections."""
         return []
 
     def training(self) -> "TrainingRun":

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sign_recog.storage.features import FeatureSequence
+from sign_recog.storage.labelled_frames import LabelledFrames
 from sign_recog.storage.manifest import Clip
 from sign_recog.storage.sequences import KeypointSequence
 
@@ -40,6 +41,10 @@ class Corpus:
         left_out: Annotated clips that are not among ``clips``, one reason each; None = the reader does not look.
         num_frames: clip_id -> frames in its span, where the reader has counted them.
         augmented: Copy (1, 2, ...) -> as ``features``, of the train clips changed at random, where a corpus has such.
+        frames: Labelled pictures, to train a landmark detector on; ``clips`` are then its unlabelled videos. A picture
+            that is a frame of a video may not be there yet: ``run=prepare`` takes it out.
+        image_dir: The user's folder that their pictures lie in; None = all are taken out of videos, or drawn.
+        frames_left_out: (frame, reason) of labelled frames that are not among them.
         noticed: What the user should know after the files that come with the corpus are read, one sentence each.
     """
 
@@ -53,4 +58,7 @@ class Corpus:
     left_out: list[LeftOut] | None = None
     num_frames: dict[str, int] = field(default_factory=dict)
     augmented: Mapping[int, Callable[[Clip], FeatureSequence]] = field(default_factory=dict)
+    frames: LabelledFrames | None = None
+    image_dir: Path | None = None
+    frames_left_out: list[tuple[str, str]] = field(default_factory=list)
     noticed: Callable[[], list[str]] = list

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from sign_recog.corpora.check_movement import MovementLimits, movement_faults
 from sign_recog.errors import DataError
 from sign_recog.storage.features import read_features
 from sign_recog.storage.manifest import SPLITS, Clip, inside
@@ -54,6 +55,9 @@ def check_corpus(
     decode: bool,
     min_frames: int,
     max_missing_hands: float,
+    max_swapped_frames: int | None,
+    max_jump: float | None,
+    max_frozen_frames: int | None,
     num_workers: int | None,
 ) -> CheckResult:
     """Check labels, videos, keypoint and feature files of all ``clips``; nothing stops at the first problem.
@@ -66,6 +70,9 @@ def check_corpus(
         decode: Decode every frame of a video; False = read its header only.
         min_frames: A clip with fewer frames is named.
         max_missing_hands: A clip is named if neither hand was found in more than this share of its frames.
+        max_swapped_frames, max_jump, max_frozen_frames: A clip is named if left and right hand change places in more
+            frames, if a part jumps so many times as far as it usually moves, or if more frames in a row are the same;
+            None = that is not looked for. See :mod:`sign_recog.landmarks.faults`.
         num_workers: Threads (decoding and unpacking run outside Python's lock); 0 = none, None = one a core.
     """
     problems = _check_labels(clips)
@@ -78,7 +85,11 @@ def check_corpus(
         counts["videos"] = len(chosen)
     if keypoints_dir is not None:
         read = partial(
-            _check_keypoints, folder=keypoints_dir, min_frames=min_frames, max_missing_hands=max_missing_hands
+            _check_keypoints,
+            folder=keypoints_dir,
+            min_frames=min_frames,
+            max_missing_hands=max_missing_hands,
+            limits=MovementLimits(max_swapped_frames, max_jump, max_frozen_frames),
         )
         checked = _map(read, clips, num_workers)
         problems += chain.from_iterable(found for found, _ in checked)
@@ -172,7 +183,7 @@ def _video_faults(clip: Clip, path: Path, decode: bool, min_frames: int) -> list
 
 
 def _check_keypoints(
-    clip: Clip, folder: Path, min_frames: int, max_missing_hands: float
+    clip: Clip, folder: Path, min_frames: int, max_missing_hands: float, limits: MovementLimits
 ) -> tuple[list[Problem], tuple[str, str] | None]:
     """The clip's problems, and the layout and extractor of its file (None = unreadable)."""
     problem = partial(Problem, clip.clip_id)
@@ -185,7 +196,10 @@ def _check_keypoints(
         return [problem("keypoints_unreadable", str(error))], None
     except UNREADABLE_NPZ as error:
         return [problem("keypoints_unreadable", f"{path}: {error!r}. Delete it and extract the clip again.")], None
-    found = [problem(kind, detail) for kind, detail in _faults(sequence, path, min_frames, max_missing_hands)]
+    faults = _faults(sequence, path, min_frames, max_missing_hands)
+    if np.isfinite(sequence.keypoints).any():  # of an empty file nothing more is said
+        faults += movement_faults(sequence, path, limits)
+    found = [problem(kind, detail) for kind, detail in faults]
     return found, (sequence.layout.name, str(sequence.meta.get("extraction", sequence.meta.get("extractor", ""))))
 
 

@@ -11,11 +11,19 @@ from sign_recog.errors import DataError
 from sign_recog.landmarks.augment import Augmentation, Clips
 from sign_recog.landmarks.impute import impute_gaps, impute_parts
 from sign_recog.landmarks.layout import get_layout
+from sign_recog.landmarks.names import point_names
 from sign_recog.landmarks.normalize import normalize_chest, normalize_image, normalize_neck
 from sign_recog.landmarks.resample import resample
 from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.manifest import Clip
 from sign_recog.storage.sequences import KeypointSequence, read_keypoints
+
+_SHOULDERS = ("pose.left_shoulder", "pose.right_shoulder")
+# Normalisation -> the points that it is measured from.
+_ORIGINS = {
+    Normalization.neck: _SHOULDERS,
+    Normalization.chest: (*_SHOULDERS, "pose.left_hip", "pose.right_hip"),
+}
 
 
 class KeypointReader(PointReader):
@@ -64,6 +72,7 @@ class KeypointReader(PointReader):
         keypoints = sequence.keypoints[:, self.layout.index_in(sequence.layout), : m.coordinates]
         if not len(keypoints):
             raise DataError(f"{name}: holds no frame. Delete it and extract the clip again.")
+        self._refuse_unknown_points(sequence, name)
         presence = [~np.isnan(keypoints[:, part]).any(axis=(1, 2)) for part in self.layout.parts.values()]
         if m.imputation is Imputation.parts:
             keypoints = impute_parts(keypoints, self.layout)
@@ -89,6 +98,31 @@ class KeypointReader(PointReader):
             values = resample(values, sequence.timestamps_ms, m.target_fps)
         # impute_gaps leaves long gaps open; the network needs numbers, and 0 is the normalised origin.
         return np.nan_to_num(values).astype(np.float32)
+
+    def _refuse_unknown_points(self, sequence: KeypointSequence, name: str) -> None:
+        """A detector may know only some of the layout's points; what is computed from the others would be nothing."""
+        extraction = sequence.meta.get("extraction")
+        known = extraction.get("landmarks") if isinstance(extraction, dict) else None
+        if known is None:
+            return
+        m, names = self.modality, point_names(self.layout)
+        origin = [*_ORIGINS.get(m.normalization, ())]
+        if origin:  # hands are measured from their own
+            hands = {point.partition(".")[0] for point in known if "_hand." in point}
+            origin += [f"{hand}.{point}" for hand in sorted(hands) for point in ("wrist", "middle_finger_mcp")]
+        if origin := [point for point in origin if point not in known]:
+            raise DataError(
+                f"{name}: its detector knows no {' and no '.join(origin)}, which "
+                f"modality.normalization={m.normalization.value} is measured from. Use modality.normalization=image."
+            )
+        for part, points in self.layout.parts.items():
+            lacking = [point for point in names[points] if point not in known]
+            if m.imputation is Imputation.parts and 0 < len(lacking) < points.stop - points.start:
+                raise DataError(
+                    f"{name}: its detector does not know {len(lacking)} points of the part {part} ({lacking[0]}, ...), "
+                    "and modality.imputation=parts takes a part that lacks a point for missing. Use "
+                    "modality.imputation=gaps, or a modality.layout of points that it knows."
+                )
 
     def augmented(
         self, padded: np.ndarray, lengths: np.ndarray, augmentations: Sequence[Augmentation], rng: np.random.Generator

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -21,10 +21,10 @@ class PrefetchLoader(DataLoader):
 
     def __iter__(self) -> Any:
         batches = super().__iter__()  # in the caller's thread: it draws from torch's global generator
-        return batches if self.num_workers else _ahead(batches)
+        return batches if self.num_workers else ahead(batches)
 
 
-def _ahead(batches: Iterator[Any]) -> Iterator[Any]:
+def ahead(batches: Iterator[Any]) -> Generator[Any, None, None]:
     """Yield what ``batches`` yields; its errors are raised here."""
     waiting: queue.Queue[Any] = queue.Queue(AHEAD)
     stopped = threading.Event()

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sign_recog.config.identity import SECTIONS, TRANSLATION_SECTIONS
+from sign_recog.config.identity import ALL_SECTIONS
 from sign_recog.errors import DataError
 from sign_recog.evaluation.folds import Folds, describe_folds
 from sign_recog.evaluation.gap import DIVISION, Gap, find_gaps
@@ -170,8 +170,7 @@ def _is_number(value: Any) -> bool:
 def _differing_settings(groups: list[Group]) -> list[dict[str, Any]]:
     """For each group the settings in which some groups differ; a key that a group lacks is left out."""
     configs = [next((run.config for run in [*g.runs, *g.unfinished] if run.config), {}) for g in groups]
-    sections = (*SECTIONS, *TRANSLATION_SECTIONS)
-    keys = sorted({k for config in configs for k in config if k.partition(".")[0] in sections and k != FOLD})
+    keys = sorted({k for config in configs for k in config if k.partition(".")[0] in ALL_SECTIONS and k != FOLD})
     known = [config for config in configs if config]
     differ = [
         key

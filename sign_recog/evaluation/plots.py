@@ -71,6 +71,11 @@ _PANELS = (
         "share that is right",
         {"train_token_acc": ("train", BLUE), "val_token_acc": ("val", VERMILION)},
     ),
+    (
+        "Pixel error",
+        "pixels",
+        {"train_pixel_error": ("train", BLUE), "val_pixel_error": ("val", VERMILION)},
+    ),
     ("Learning rate", "learning rate", {"lr": ("lr", GREY)}),
     ("Time of an epoch", "seconds", {"epoch_time_s": ("epoch", GREY)}),
 )
@@ -127,7 +132,7 @@ def learning_curves(curves: dict[str, np.ndarray], selected_epoch: int | None = 
                 axes.set_ylim(bottom=0)
             axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
             axes.grid(axis="y")
-            if title in ("Loss", "Accuracy", "Tokens"):
+            if title in ("Loss", "Accuracy", "Tokens", "Pixel error"):
                 axes.legend(frameon=False, fontsize=8)
         return png_bytes(figure)
 

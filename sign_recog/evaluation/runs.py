@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sign_recog.config.identity import ORDERED, SECTIONS, TRANSLATION_SECTIONS, WITHOUT_EFFECT, digest
+from sign_recog.config.identity import ORDERED, WITHOUT_EFFECT, digest, sections_of
 from sign_recog.storage.run_record import is_set_aside, read_record
 
 RUN_FILES = ("config.yaml", "metrics.json", "status.json")
@@ -55,7 +55,7 @@ class RunResult:
     def settings_without(self, *keys: str) -> str:
         """Id that runs share which differ in the seed and in ``keys`` only; ``settings`` where there is no config."""
         translates = any(key.startswith("tokenizer.") for key in self.config)
-        sections = (*SECTIONS, *TRANSLATION_SECTIONS) if translates else SECTIONS
+        sections = sections_of(str(self.config.get("model._target_", "")), translates=translates)
         effect = {key: value for key, value in self.config.items() if key.partition(".")[0] in sections}
         if not effect:
             return self.settings or str(self.folder)

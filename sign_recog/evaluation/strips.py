@@ -11,7 +11,7 @@ from sign_recog.evaluation.plots import BLUE, GREY, VERMILION, new_figure, png_b
 from sign_recog.landmarks.layout import NUM_POSE, Layout
 from sign_recog.storage.sequences import KeypointSequence
 
-PART_COLOURS = {"pose": GREY, "left_hand": BLUE, "right_hand": VERMILION, "face": "#C4C9D1"}
+PART_COLOURS = {"pose": GREY, "left_hand": BLUE, "right_hand": VERMILION, "face": "#C4C9D1", "landmarks": BLUE}
 _FIRST_LEG_POINT = 25  # of MediaPipe's pose model: knees and below, which it guesses where the picture ends
 
 

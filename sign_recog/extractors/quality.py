@@ -1,17 +1,27 @@
-"""How good extracted keypoints are: what was seen, how steady it is, and which clips to look at first."""
+"""How good extracted keypoints are: what was seen, how steady it is, and which clips to look at first.
+
+The same numbers for whatever made them: MediaPipe, a trained detector, or another program.
+"""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sign_recog.errors import DataError
+from sign_recog.landmarks.motion import temporal_norm
+from sign_recog.landmarks.named import NamedLandmarks
+from sign_recog.landmarks.pca import fit_singleview
 from sign_recog.storage.memo import Memo
 from sign_recog.storage.sequences import KeypointSequence, read_keypoints
 
 _SURE = 0.5  # points below this confidence are guesses outside the picture, which always tremble
 _NUM_WORST = 10
+# Of the plane of poses: clips it is fitted to, frames of each, the share of frames that a point must be seen in, and
+# the share of the variance that the plane explains (Lightning Pose's).
+_PLANE_CLIPS, _PLANE_FRAMES, _PLANE_SEEN, _PLANE_EXPLAINED = 200, 30, 0.5, 0.99
 
 
 @dataclass(frozen=True)
@@ -20,7 +30,10 @@ class ClipQuality:
 
     Attributes:
         seen: Part -> share of frames where it was detected.
-        any_hand: Share of frames with at least one hand.
+        any_hand: Share of frames with at least one hand; NaN where the layout has no hands.
+        missing: Share of all points of all frames that were not detected.
+        temporal_norm: Median distance of a point from where it was in the frame before, over all points with confidence
+            of at least 0.5 in both; in image widths. NaN where there is no such point.
         jitter: Mean length of the second difference ``p[t-1] - 2 p[t] + p[t+1]`` of (x, y), over all points with
             confidence of at least 0.5 in three consecutive frames; in image widths a frame squared, so
             steady movement counts nothing and trembling counts whole. NaN where there is no such point.
@@ -32,15 +45,20 @@ class ClipQuality:
     num_frames: int
     seen: dict[str, float]
     any_hand: float
+    missing: float
+    temporal_norm: float
     jitter: float
     frozen: float
 
 
 @dataclass(frozen=True)
 class QualityReport:
-    """Many clips. Shares are of all frames; ``jitter`` is the median over clips.
+    """Many clips. Shares are of all frames; ``temporal_norm`` and ``jitter`` are medians over clips.
 
     Attributes:
+        pca_singleview: Median distance of a point from its place in the plane of poses, in image widths. The plane is
+            fitted to the corpus itself: up to 200 clips, 30 frames of each, the points that are seen in half of them,
+            each pose around its own middle. NaN where there are too few frames with all of these points.
         worst: The ten clips to look at: fewest frames with a hand first, then the most jitter.
     """
 
@@ -48,6 +66,9 @@ class QualityReport:
     num_frames: int
     seen: dict[str, float]
     any_hand: float
+    missing: float
+    temporal_norm: float
+    pca_singleview: float
     jitter: float
     frozen: float
     worst: list[ClipQuality]
@@ -55,11 +76,17 @@ class QualityReport:
     def rows(self) -> list[tuple[str, str]]:
         """Name and value, for a table of the whole."""
         shares = {**{f"frames with {part}": share for part, share in self.seen.items()}}
-        shares |= {"frames with a hand": self.any_hand, "frozen frames": self.frozen}
+        shares |= {} if np.isnan(self.any_hand) else {"frames with a hand": self.any_hand}
+        shares |= {"missing points": self.missing, "frozen frames": self.frozen}
         return [
             ("clips", str(self.num_clips)),
             ("frames", str(self.num_frames)),
             *((name.replace("_", " "), f"{100 * share:.1f} %") for name, share in shares.items()),
+            ("temporal norm (widths/frame)", f"{self.temporal_norm:.5f}"),
+            (
+                "PCA single-view error (widths)",
+                "too few whole frames" if np.isnan(self.pca_singleview) else f"{self.pca_singleview:.5f}",
+            ),
             ("jitter (widths/frame²)", f"{self.jitter:.5f}"),
         ]
 
@@ -69,7 +96,7 @@ class QualityReport:
             (
                 clip.clip_id,
                 str(clip.num_frames),
-                f"{100 * clip.any_hand:.1f} %",
+                "–" if np.isnan(clip.any_hand) else f"{100 * clip.any_hand:.1f} %",
                 f"{clip.jitter:.5f}",
                 f"{100 * clip.frozen:.1f} %",
             )
@@ -96,6 +123,7 @@ def measure_all(files: Iterable[tuple[str, Path]], memo: Memo | None = None) -> 
         DataError: If a file cannot be read.
         ValueError: If there are none.
     """
+    files = list(files)
     clips = [_measured(clip_id, path, memo) for clip_id, path in files]
     if not clips:
         raise ValueError("there are no keypoint files to measure")
@@ -104,15 +132,21 @@ def measure_all(files: Iterable[tuple[str, Path]], memo: Memo | None = None) -> 
     def over_frames(shares: list[float]) -> float:
         return float(np.average(shares, weights=frames))
 
-    jitters = [clip.jitter for clip in clips if not np.isnan(clip.jitter)]
+    def median(values: list[float]) -> float:
+        known = [value for value in values if not np.isnan(value)]
+        return float(np.median(known)) if known else float("nan")
+
     parts = sorted({part for clip in clips for part in clip.seen}, key=list(clips[0].seen).index)
-    worst = sorted(clips, key=lambda clip: (clip.any_hand, -np.nan_to_num(clip.jitter), clip.clip_id))
+    worst = sorted(clips, key=lambda c: (np.nan_to_num(c.any_hand), -np.nan_to_num(c.jitter), c.clip_id))
     return QualityReport(
         num_clips=len(clips),
         num_frames=int(frames.sum()),
         seen={part: over_frames([clip.seen[part] for clip in clips]) for part in parts},
         any_hand=over_frames([clip.any_hand for clip in clips]),
-        jitter=float(np.median(jitters)) if jitters else float("nan"),
+        missing=over_frames([clip.missing for clip in clips]),
+        temporal_norm=median([clip.temporal_norm for clip in clips]),
+        pca_singleview=_plane_error([path for _, path in files]),
+        jitter=median([clip.jitter for clip in clips]),
         frozen=over_frames([clip.frozen for clip in clips]),
         worst=worst[:_NUM_WORST],
     )
@@ -120,7 +154,7 @@ def measure_all(files: Iterable[tuple[str, Path]], memo: Memo | None = None) -> 
 
 def _measured(clip_id: str, path: Path, memo: Memo | None) -> ClipQuality:
     known = None if memo is None else memo.get(clip_id, [path])
-    if known is not None:
+    if known is not None and known.keys() == {field.name for field in fields(ClipQuality)}:  # not of an earlier version
         return ClipQuality(**known)
     found = measure(clip_id, read_keypoints(path))
     if memo is not None:
@@ -138,10 +172,51 @@ def measure(clip_id: str, sequence: KeypointSequence) -> ClipQuality:
         clip_id=clip_id,
         num_frames=len(keypoints),
         seen={part: float(frames.mean()) for part, frames in seen.items()},
-        any_hand=float(np.any(hands, axis=0).mean()),
+        any_hand=float(np.any(hands, axis=0).mean()) if hands else float("nan"),
+        missing=float(1 - there.mean()),
+        temporal_norm=_movement(_sure_points(sequence)),
         jitter=_jitter(keypoints[..., :2].astype(np.float64), there & (sequence.confidence >= _SURE)),
         frozen=_frozen(keypoints, there),
     )
+
+
+def _sure_points(sequence: KeypointSequence) -> np.ndarray:
+    """(T, V, 2) float64; NaN also where the extractor only guesses."""
+    sure = np.isfinite(sequence.keypoints[..., 0]) & (sequence.confidence >= _SURE)
+    return np.where(sure[..., None], sequence.keypoints[..., :2].astype(np.float64), np.nan)
+
+
+def _movement(points: np.ndarray) -> float:
+    norm = temporal_norm(points)
+    return float(np.median(norm[np.isfinite(norm)])) if np.isfinite(norm).any() else float("nan")
+
+
+def _plane_error(paths: list[Path]) -> float:
+    """As ``pca_singleview`` of :class:`QualityReport`; files of other layouts than the first are left out."""
+    chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, _PLANE_CLIPS).round().astype(int))]
+    poses: list[np.ndarray] = []
+    for sequence in map(read_keypoints, chosen):
+        points = _sure_points(sequence)
+        if len(points) and (not poses or points.shape[1] == poses[0].shape[1]):
+            poses.append(points[np.unique(np.linspace(0, len(points) - 1, _PLANE_FRAMES).round().astype(int))])
+    if not poses:
+        return float("nan")
+    points = np.concatenate(poses)
+    seen = np.isfinite(points[..., 0]).mean(axis=0) >= _PLANE_SEEN
+    names = NamedLandmarks(tuple(map(str, range(points.shape[1]))))
+    try:
+        plane = fit_singleview(
+            points,
+            names,
+            [name for name, often in zip(names.names, seen, strict=True) if often],
+            components=None,
+            explained=_PLANE_EXPLAINED,
+            centring="mean",
+        )
+    except DataError:  # too few frames to fit, as the table says
+        return float("nan")
+    errors = plane.errors(points)
+    return float(np.median(errors[np.isfinite(errors)]))
 
 
 def _jitter(points: np.ndarray, sure: np.ndarray) -> float:

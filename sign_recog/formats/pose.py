@@ -122,6 +122,11 @@ def write(path: Path, keypoints: KeypointSequence | None, features: FeatureSeque
     if not fps > 0:
         raise DataError(f"{keypoints.meta.get('clip_id')}: has no fps, which .pose files need. Extract it again.")
     parts = {part: keypoints.layout.parts[part] for part in _COMPONENTS if part in keypoints.layout.parts}
+    if not parts:
+        raise DataError(
+            f"{keypoints.meta.get('clip_id')}: its landmarks are none of MediaPipe Holistic's, which .pose files are "
+            "written with. Its predictions as CSV: run=predict with the detector."
+        )
     components = [_component(keypoints.layout, part, points) for part, points in parts.items()]
     order = np.concatenate([np.arange(points.start, points.stop) for points in parts.values()])
     points = keypoints.keypoints[:, order] * np.array((width, width, 1), np.float32)

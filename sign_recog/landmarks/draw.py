@@ -1,11 +1,14 @@
 """Skeletons on pictures: for overlay videos and for the strips of a report."""
 
+import colorsys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from sign_recog.landmarks.layout import NUM_HAND, NUM_POSE, Layout
+from sign_recog.landmarks.named import NamedLandmarks
+from sign_recog.landmarks.named_layout import NamedLayout
 
 # RGB. Orange is the signer's left and blue their right (a pair that colour-blind people tell apart,
 # Okabe and Ito 2008, https://jfly.uni-koeln.de/color/); hands are stronger than arms.
@@ -14,6 +17,7 @@ LEFT_ARM, RIGHT_ARM = (255, 196, 120), (130, 195, 255)
 MIDDLE, FACE = (235, 235, 235), (120, 220, 160)
 _OUTLINE = (20, 20, 20)
 _SUBPIXEL_BITS = 4  # cv2 draws at sixteenths of a pixel, so skeletons do not tremble with rounding
+_SURE = 0.5  # confidence of a named landmark
 _FAR = 4.0  # image widths; MediaPipe guesses hidden points far outside the picture, where cv2 overflows
 
 
@@ -24,6 +28,8 @@ def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, layout: Layout) -> n
         image: (H, W, 3) uint8 RGB.
         keypoints: (V, 2) or (V, 3) float in image widths, NaN = missing.
     """
+    if isinstance(layout, NamedLayout):
+        return draw_landmarks(image, keypoints[:, :2].astype(np.float64) * image.shape[1] - 0.5, layout.landmarks)
     import cv2
 
     drawn = np.ascontiguousarray(image).copy()
@@ -127,3 +133,39 @@ def _point_color(holistic_id: int) -> tuple[int, int, int]:
 def _limb_color(a: int, b: int) -> tuple[int, int, int]:
     colors = {_point_color(a), _point_color(b)}
     return colors.pop() if len(colors) == 1 else MIDDLE
+
+
+def draw_landmarks(
+    image: np.ndarray, points: np.ndarray, landmarks: NamedLandmarks, confidence: np.ndarray | None = None
+) -> np.ndarray:
+    """Return a copy of ``image`` with named landmarks on it: a colour each, limbs thin, rings where they are unsure.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        points: (V, 2) pixels, (0, 0) in the middle of the top left one; NaN = missing.
+        confidence: (V,) in [0, 1]; below a half a point is a ring, and no limb leads there. None = all are sure.
+    """
+    import cv2
+
+    drawn = np.ascontiguousarray(image).copy()
+    there = np.isfinite(points).all(axis=1) & (np.abs(np.nan_to_num(points)) < _FAR * max(image.shape[:2])).all(axis=1)
+    sure = there if confidence is None else there & (confidence >= _SURE)
+    places = (np.where(there[:, None], points, 0) * 2**_SUBPIXEL_BITS).round().astype(int).tolist()
+    radius = max(2.0, image.shape[1] / 160)
+    thickness = max(1, round(radius / 3))
+    style = {"lineType": cv2.LINE_AA, "shift": _SUBPIXEL_BITS}
+    for a, b in landmarks.limb_index:
+        if sure[a] and sure[b]:
+            cv2.line(drawn, tuple(places[a]), tuple(places[b]), MIDDLE, thickness, **style)
+    size = int(radius * 2**_SUBPIXEL_BITS)
+    for v in np.flatnonzero(there):
+        color = landmark_color(int(v))
+        cv2.circle(drawn, tuple(places[v]), size, color if sure[v] else _OUTLINE, -1 if sure[v] else thickness, **style)
+        cv2.circle(drawn, tuple(places[v]), size, _OUTLINE if sure[v] else color, 1, **style)
+    return drawn
+
+
+def landmark_color(number: int) -> tuple[int, int, int]:
+    """RGB of the landmark that stands at ``number``; neighbours differ by the golden angle."""
+    red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.75, 1.0)
+    return round(255 * red), round(255 * green), round(255 * blue)

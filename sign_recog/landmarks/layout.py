@@ -104,6 +104,12 @@ class Layout:
         """
         position = {i: v for v, i in enumerate(stored.ids)}
         missing = [i for i in self.ids if i not in position]
+        if missing and min(stored.ids) < 0:
+            raise ConfigError(
+                f"Layout {self.name} holds MediaPipe Holistic's points, and these keypoints hold landmarks of another "
+                "naming, which only pictures, quality and overlays can use. Train the detector on Holistic's names "
+                "(such as left_hand.wrist), or extract with extractor=mediapipe_holistic."
+            )
         if missing:
             raise ConfigError(
                 f"Layout {self.name} needs {len(missing)} points that layout {stored.name} does not hold. "

@@ -60,7 +60,7 @@ def run(config: Config) -> StageResult:
     _refuse_unmeasured(config, clips["val"])
     vocabulary = Vocabulary.from_clips(clips["train"])
     if begun.own is not None:
-        refuse_changed_clips(clips["train"], begun.own["train_clips"], folder)
+        refuse_changed_clips([clip.clip_id for clip in clips["train"]], begun.own["train_clips"], folder)
         _refuse_changed_labels(vocabulary, begun.own, folder)
     work = partial(_train_share, config, corpus, clips, vocabulary, begun.path)
     check = partial(_refuse_shared_labels, config, clips)

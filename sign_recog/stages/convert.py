@@ -3,6 +3,7 @@
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -16,7 +17,7 @@ from sign_recog.storage import atomic
 from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.features import read_features
 from sign_recog.storage.manifest import Clip, inside
-from sign_recog.storage.sequences import read_keypoints
+from sign_recog.storage.sequences import KeypointSequence, read_keypoints
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,11 @@ def run(config: Config) -> StageResult:
     """
     settings, corpus = config.run, prepared(config)
     writer = get_writer(settings.format)
+    if settings.every is not None and not hasattr(writer, "write_labels"):
+        raise ConfigError(
+            f"run.every={settings.every} has no effect: format {settings.format} holds no pictures. Use "
+            "run.format=pose_csv, or run.every=null."
+        )
     sources = _sources(config, corpus, writer)
     folder = Path(settings.output_dir or corpus.root / "converted" / settings.format).expanduser().absolute()
     targets = _targets(writer, corpus.clips, folder)
@@ -74,7 +80,23 @@ def run(config: Config) -> StageResult:
         "coordinates moved into the image": changed,
         "table": writer.write_index(folder, done),
     }
+    if settings.every is not None:
+        summary |= _write_labels(writer, corpus, sources["keypoints"], done, folder, settings.every)
     return StageResult(summary=summary)
+
+
+def _write_labels(
+    writer: Any, corpus: PreparedCorpus, keypoints: Path, clips: list[Clip], folder: Path, every: int
+) -> dict[str, Any]:
+    """Pictures of some frames, with what is known of their landmarks."""
+
+    def read_clip(clip: Clip) -> KeypointSequence:
+        return read_keypoints(clip_path(keypoints, clip))
+
+    table, failed = writer.write_labels(folder, clips, read_clip, corpus.video_path, every)
+    for clip_id, reason in failed.items():
+        logger.warning("%s gives no pictures: %s", clip_id, reason)
+    return {"pictures to label": table, "clips without pictures": len(failed)}
 
 
 def _sources(config: Config, corpus: PreparedCorpus, writer: Writer) -> dict[str, Path]:

@@ -15,10 +15,10 @@ from sign_recog.evaluation.predictions import Predictions, confusion, confusion_
 from sign_recog.evaluation.shuffle import draw_permutations, shannon_entropy, spread
 from sign_recog.stages import StageResult
 from sign_recog.stages.metrics import build_metrics, interval
+from sign_recog.stages.of_task import of_task
 from sign_recog.stages.recognizer import load_recognizer
 from sign_recog.stages.results import write_pictures, write_results
 from sign_recog.stages.run_folder import checkpoint_path, result_dir, stored_extractor
-from sign_recog.stages.score_translation import evaluate_translation
 from sign_recog.stages.scored_corpus import (
     corpus_folder,
     is_own,
@@ -29,7 +29,7 @@ from sign_recog.stages.scored_corpus import (
 )
 from sign_recog.stages.scoring import Scorer, compare_with_training, say_unknown
 from sign_recog.storage import atomic
-from sign_recog.storage.checkpoint import Checkpoint, TranslationCheckpoint, read_trained
+from sign_recog.storage.checkpoint import Checkpoint, read_trained
 from sign_recog.storage.corpus import open_corpus
 from sign_recog.storage.manifest import Clip, listing
 
@@ -39,7 +39,8 @@ logger = logging.getLogger(__name__)
 def run(config: Config) -> StageResult:
     """Write metrics.json, predictions.csv, predictions.npz and the confusion matrix beside the checkpoint's run.
 
-    Of a translator see :mod:`sign_recog.stages.score_translation`.
+    Of a translator see :mod:`sign_recog.stages.evaluate_translation`, of a detector of landmarks
+    :mod:`sign_recog.stages.evaluate_pose`.
 
     Those of test lie in the run folder itself, those of other splits, and of shuffled frames, in folders named so;
     ``results/`` holds the files that S2 wrote. What the group ``evaluation`` asks for is scored in one command.
@@ -55,8 +56,8 @@ def run(config: Config) -> StageResult:
         torch.set_num_threads(config.trainer.num_threads)
     path = checkpoint_path(config, config.run.checkpoint)
     trained = read_trained(path)
-    if isinstance(trained, TranslationCheckpoint):
-        return evaluate_translation(config, trained)
+    if not isinstance(trained, Checkpoint):
+        return of_task("evaluate", trained.task)(config, trained)
     recognizer = load_recognizer(trained, config.trainer)
     corpus = open_corpus(corpus_folder(config, trained))
     scorer = Scorer(config, recognizer, corpus, stored_extractor(trained.config))

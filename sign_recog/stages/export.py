@@ -21,7 +21,7 @@ from sign_recog.stages.onnx_model import largest_difference, require_onnx, write
 from sign_recog.stages.recognizer import Recognizer, load_recognizer
 from sign_recog.stages.run_folder import checkpoint_path, result_dir, stored_extractor
 from sign_recog.storage import atomic
-from sign_recog.storage.checkpoint import Checkpoint, TranslationCheckpoint, read_trained
+from sign_recog.storage.checkpoint import POSE, TRANSLATION, Checkpoint, read_trained
 from sign_recog.storage.corpus import PreparedCorpus, manifest_dir, open_corpus
 
 logger = logging.getLogger(__name__)
@@ -29,24 +29,26 @@ logger = logging.getLogger(__name__)
 FORMAT = 1  # of preprocessing.json
 RAW = ("keypoints", "confidence", "features", "timestamps_ms")  # what golden.npz holds of an extracted sequence
 
+_OTHERS = {
+    TRANSLATION: "a translator, and run=export is for recognisers: it writes one token after another and searches "
+    "among sentences, which is a program around the network, and no single ONNX graph.",
+    POSE: "a detector of landmarks, and run=export is for recognisers.",
+}
+
 
 def run(config: Config) -> StageResult:
     """Write model.onnx, preprocessing.json, labels.json, golden.npz and MODEL_CARD.md.
 
     Raises:
         ConfigError: If the packages of the extra ``export`` are missing.
-        CheckpointError: If the checkpoint cannot be used, or is a translator.
+        CheckpointError: If the checkpoint cannot be used, or is of no recogniser.
         SignRecogError: If the network cannot be exported, or the file's logits differ from PyTorch's.
         DataError: If there is no clip for the golden sample.
     """
     settings = config.run
     trained = read_trained(checkpoint_path(config, settings.checkpoint))
-    if isinstance(trained, TranslationCheckpoint):
-        raise CheckpointError(
-            f"{trained.path}: is a translator, and run=export is for recognisers: it writes one token after another "
-            "and searches among sentences, which is a program around the network, and no single ONNX graph. Use "
-            "run=predict, or load the checkpoint in Python."
-        )
+    if not isinstance(trained, Checkpoint):
+        raise CheckpointError(f"{trained.path}: is {_OTHERS[trained.task]} Use run=predict.")
     require_onnx()
     recognizer = load_recognizer(trained, config.trainer)
     checkpoint, network = recognizer.checkpoint, recognizer.network.cpu()

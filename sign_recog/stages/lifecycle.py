@@ -20,7 +20,6 @@ from sign_recog.storage.lock import FolderInUse, locked
 
 logger = logging.getLogger(__name__)
 
-TRAINING = ("classify", "translate", "pipeline")  # stages that may not be twice at work in one run folder
 # What the disk says to whoever may not write, has no room, or names a file for a folder.
 _REFUSALS = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR,
@@ -55,7 +54,8 @@ def run(config: Config) -> StageResult:
             atomic.write_json(run_dir(config) / "status.json", status | changes)
 
     try:
-        with locked(run_dir(config)) if name in TRAINING else nullcontext():
+        # two trainings in one folder would write each other's checkpoints
+        with locked(run_dir(config)) if config.run.training() is not None else nullcontext():
             write_status()
             result = _run_stage(config)
     except FolderInUse as error:

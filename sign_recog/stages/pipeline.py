@@ -27,7 +27,7 @@ def run(config: Config) -> StageResult:
         print_summary(name, result.summary)
         objective = result.objective if result.objective is not None else objective
         summary |= result.summary
-    return StageResult(objective=objective, summary={k: v for k, v in summary.items() if k in _HEADLINES})
+    return StageResult(objective=objective, summary={k: v for k, v in summary.items() if k in _HEADLINES and v != 0})
 
 
 def _try_network(config: Config) -> None:
@@ -42,5 +42,6 @@ def _try_network(config: Config) -> None:
 
 _HEADLINES = (
     "test clips", "top1_per_instance", "95 % interval of top-1", "top-1 on val", "top-1 on test, shuffled frames",
-    "results", "report", "bleu4", "chrf", "95 % interval of BLEU-4", "more than a guess",
+    "results", "report", "bleu4", "chrf", "95 % interval of BLEU-4", "more than a guess", "test frames",
+    "pixel error on test, mean / median", "95 % interval of the mean", "pixel error of the mean pose",
 )  # fmt: skip

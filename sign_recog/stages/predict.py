@@ -17,12 +17,12 @@ from sign_recog.landmarks.draw import draw_label
 from sign_recog.opencv import require_opencv
 from sign_recog.stages import StageResult
 from sign_recog.stages.inputs import Input, in_batches, input_paths, readable, write_failed
+from sign_recog.stages.of_task import of_task
 from sign_recog.stages.overlay import write_overlay
-from sign_recog.stages.predict_translation import predict_translation
 from sign_recog.stages.recognizer import Recognizer, load_recognizer
 from sign_recog.stages.run_folder import checkpoint_path, result_dir
 from sign_recog.storage import atomic
-from sign_recog.storage.checkpoint import TranslationCheckpoint, read_trained
+from sign_recog.storage.checkpoint import Checkpoint, read_trained
 from sign_recog.storage.sequences import KeypointSequence
 
 logger = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ def run(config: Config) -> StageResult:
     """
     settings = config.run
     trained = read_trained(checkpoint_path(config, settings.checkpoint))
-    if isinstance(trained, TranslationCheckpoint):
-        return predict_translation(config, trained)
+    if not isinstance(trained, Checkpoint):
+        return of_task("predict", trained.task)(config, trained)
     if settings.glosses is not None:
         raise ConfigError(f"run.glosses has no effect: {trained.path} is a recogniser. Give run.input.")
     recognizer = load_recognizer(trained, config.trainer)

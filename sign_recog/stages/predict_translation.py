@@ -14,10 +14,10 @@ from sign_recog.errors import ConfigError, DataError
 from sign_recog.landmarks.draw import draw_caption
 from sign_recog.opencv import require_opencv
 from sign_recog.stages import StageResult
+from sign_recog.stages.evaluate_translation import stored_translation
 from sign_recog.stages.inputs import Input, in_batches, input_paths, readable, write_failed
 from sign_recog.stages.overlay import write_overlay
 from sign_recog.stages.run_folder import result_dir
-from sign_recog.stages.score_translation import stored_translation
 from sign_recog.stages.translator import TrainedTranslator, load_translator
 from sign_recog.storage import atomic
 from sign_recog.storage.checkpoint import TranslationCheckpoint

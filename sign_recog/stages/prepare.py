@@ -28,6 +28,7 @@ from sign_recog.errors import ConfigError, DataError
 from sign_recog.stages import StageResult
 from sign_recog.stages.build import build
 from sign_recog.stages.given import write_given
+from sign_recog.stages.prepare_frames import divide_frames, frame_warnings, frames_summary, prepare_frames
 from sign_recog.stages.run_folder import corpus_dir, corpus_root, plain
 from sign_recog.stages.small_clips import SmallClips, make_small_clips
 from sign_recog.stages.tokenizer import train_tokenizer
@@ -66,7 +67,10 @@ def _prepare(config: Config) -> StageResult:
         )
     corpus: Corpus = build(data.corpus, out_dir=root)
     _refuse_without_videos(data, corpus)
-    choose(corpus, data)
+    if corpus.frames is None:
+        choose(corpus, data)
+    else:
+        divide_frames(corpus, data)
     if corpus.video_dir is not None and data.min_frames > 1:
         leave_out_short(corpus, corpus.video_dir, data.min_frames)
     clips, left_out, vocabulary, notes = _divided(corpus, data)  # before long work: what cannot be trained is refused
@@ -76,9 +80,15 @@ def _prepare(config: Config) -> StageResult:
         clips, left_out, vocabulary, notes = _divided(corpus, data)
         notes = notes + small.notes
     corpus.notes.extend(notes)
+    frames = None if corpus.frames is None else prepare_frames(corpus, folder)
     hashes = {} if corpus.video_dir is None else content_hashes(clips, corpus.video_dir)
-    shared = leakage(clips, hashes)
-    warnings = [*shared, *gloss_coverage(clips), *lost_glosses(clips, left_out or [])]
+    several = len({clip.split for clip in clips}) > 1
+    shared = leakage(clips, hashes) if several or corpus.frames is None else []
+    warnings = list(shared)
+    if corpus.frames is None:
+        warnings += [*gloss_coverage(clips), *lost_glosses(clips, left_out or [])]
+    else:
+        warnings += frame_warnings(corpus.frames)
     for message in corpus.notes:
         logger.info("%s", message)
     for message in warnings:
@@ -100,6 +110,7 @@ def _prepare(config: Config) -> StageResult:
         "glosses": len(vocabulary.glosses),
         "categories": len(vocabulary.categories),
         "given": [kind for kind in ("keypoints", "features") if getattr(corpus, kind) is not None],
+        **({} if frames is None else {"frames": frames}),
         "notes": corpus.notes,
         "leakage": shared,
         "warnings": warnings,
@@ -117,6 +128,7 @@ def _prepare(config: Config) -> StageResult:
         **{f"{name} coverage": line for name, line in lines.items()},
         **{f"{name} signers": row["signers"] or "not known" for name, row in info["splits"].items()},
         **({"glosses": info["glosses"], "categories": info["categories"]} if vocabulary.glosses else {}),
+        **({} if frames is None else frames_summary(frames)),
         "warnings": len(warnings) + len(corpus.notes),
     }
     summary |= ({} if small is None else small.counts) | written | tokenizer
@@ -136,6 +148,9 @@ def _found(corpus: PreparedCorpus) -> dict[str, Any]:
 def _divided(corpus: Corpus, data: DataConfig) -> tuple[list[Clip], list[LeftOut] | None, Vocabulary, list[str]]:
     """The clips that are used, each with its split; all that are left out; the labels; and notes."""
     clips, left_out = corpus.clips, corpus.left_out
+    if corpus.frames is not None:  # the clips are what is learned from without labels
+        vocabulary = Vocabulary.from_clips(clip for clip in clips if clip.split == "train")
+        return sorted(clips, key=_by_split), left_out, vocabulary, []
     if left_out and data.split.strategy is SplitStrategy.given:
         lost = without_train_clips(clips, left_out)
         names = {one.clip.clip_id for one in lost}
@@ -143,11 +158,15 @@ def _divided(corpus: Corpus, data: DataConfig) -> tuple[list[Clip], list[LeftOut
     elif left_out:  # what another strategy would have made of them, nobody knows
         left_out = [replace(one, clip=replace(one.clip, split="")) for one in left_out]
     clips, notes = divide(clips, data.split)
-    clips.sort(key=lambda clip: (SPLITS.index(clip.split), clip.clip_id))
+    clips.sort(key=_by_split)
     vocabulary = Vocabulary.from_clips(clip for clip in clips if clip.split == "train")
     if vocabulary.glosses:
         vocabulary.encode([clip for clip in clips if clip.gloss])
     return clips, left_out, vocabulary, notes
+
+
+def _by_split(clip: Clip) -> tuple[int, str]:
+    return SPLITS.index(clip.split), clip.clip_id
 
 
 def _small_clips(config: Config, corpus: Corpus) -> SmallClips:

@@ -31,10 +31,10 @@ from sign_recog.evaluation.strips import frame_strip, skeleton_strip
 from sign_recog.stages import StageResult
 from sign_recog.stages.build import stored_reader
 from sign_recog.stages.evaluated import class_figures, evaluation_notes, evaluation_warnings, other_scores
+from sign_recog.stages.of_task import of_task
 from sign_recog.stages.report_parts import learning_curves, open_corpus_of, text_of, training_notes, write_page
-from sign_recog.stages.report_translation import report_translation
 from sign_recog.stages.run_folder import extractor_name, read_extraction, read_quality, run_dir, stored_extractor
-from sign_recog.storage.checkpoint import TRANSLATION
+from sign_recog.storage.checkpoint import RECOGNITION
 from sign_recog.storage.corpus import PreparedCorpus
 from sign_recog.storage.sequences import read_keypoints
 from sign_recog.training.reproducibility import provenance
@@ -63,8 +63,8 @@ def _report_run(config: Config, folder: Path) -> StageResult:
     if not path.exists():
         raise DataError(f"{path}: this run has no scores, so there is nothing to report. Run run=evaluate first.")
     metrics = json.loads(path.read_text(encoding="utf-8"))
-    if metrics.get("task") == TRANSLATION:
-        return report_translation(folder, metrics)
+    if (task := metrics.get("task", RECOGNITION)) != RECOGNITION:
+        return of_task("report", task)(folder, metrics)
     corpus, notes = open_corpus_of(Path(metrics["data"]["manifest"]).parent)
     info = corpus.info if corpus else {"splits": {}, "leakage": [], "notes": [], "warnings": []}
     extractor = _extractor(folder, config)

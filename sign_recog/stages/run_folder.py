@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from sign_recog.config import Config
+from sign_recog.config.tasks import trained_by
 from sign_recog.errors import CheckpointError
 from sign_recog.storage import atomic
 from sign_recog.storage.corpus import PreparedCorpus, manifest_dir, open_corpus
@@ -59,7 +60,7 @@ def checkpoint_path(config: Config, given: str | None) -> Path:
     root = Path(config.paths.output_root)
     others = sorted(root.rglob("best.ckpt"), key=lambda p: p.stat().st_mtime, reverse=True)[:3]
     hint = f" Found: {', '.join(map(str, others))}." if others else ""
-    training = "translate" if config.tokenizer else "classify"
+    training = trained_by(config.model, config.tokenizer)
     raise CheckpointError(
         f"{path}: no checkpoint, so there is nothing to use. Train with run={training} and the same settings, "
         f"or give run.checkpoint=PATH.{hint}"

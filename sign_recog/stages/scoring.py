@@ -1,7 +1,7 @@
 """A checkpoint's answers for the clips of a split, and how far they are from what training reported."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ from sign_recog.training.losses import ClassLoss
 from sign_recog.training.weighting import weighted_sum
 
 logger = logging.getLogger(__name__)
+
+USUAL_GROUPS = ("signer", "language", "occluded")  # columns for run.group_by=null
 
 # By how much a figure may differ from the training's. Other batches or another machine round otherwise, and in mixed
 # precision a number has 8 bits.
@@ -94,15 +96,16 @@ class Scorer:
         )
 
 
-def groups_of(clips: list[Clip], columns: list[str]) -> dict[str, list[str]]:
-    """Column of the manifest -> its value for each clip; a column that no clip has is left out."""
-    found = {name: [_cell(clip, name) for clip in clips] for name in columns}
+def groups_of(clips: list[Clip], columns: Sequence[str] | None) -> dict[str, list[str]]:
+    """Column of the manifest (None = ``USUAL_GROUPS``) -> its value for each clip; one that no clip has is left out."""
+    chosen = USUAL_GROUPS if columns is None else columns
+    found = {name: [_cell(clip, name) for clip in clips] for name in chosen}
     return {name: values for name, values in found.items() if any(values)}
 
 
-def say_unknown(clips: list[Clip], columns: list[str]) -> None:
-    """Name the ``columns`` that no clip has: they are left out of the groups."""
-    if unknown := set(columns) - groups_of(clips, columns).keys():
+def say_unknown(clips: list[Clip], columns: Sequence[str] | None) -> None:
+    """Name the ``columns`` asked for that no clip has: they are left out of the groups."""
+    if unknown := set(columns or ()) - groups_of(clips, columns).keys():
         logger.info("run.group_by: no clip has %s in the manifest, so it is left out.", ", ".join(sorted(unknown)))
 
 

@@ -1,7 +1,7 @@
 """What every training does around its own work: look back, train here or in several processes, say how it ended."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from sign_recog.stages.build import build
 from sign_recog.stages.earlier import read_training, record_run, resume_point
 from sign_recog.stages.run_folder import plain, run_dir, write_config
 from sign_recog.storage import checkpoint
-from sign_recog.storage.manifest import Clip
 from sign_recog.storage.meeting import num_nodes
 from sign_recog.storage.run_record import read_record
 from sign_recog.training.budget import Budget
@@ -116,6 +115,7 @@ def fit_module(
     *,
     columns: tuple[str, ...],
     resume: Path | None,
+    callbacks: Sequence[Any] = (),
 ) -> Memory:
     """Train ``module`` in this process, which may be one of several; return the most memory it has used."""
     if config.trainer.compile:
@@ -124,25 +124,30 @@ def fit_module(
     loggers = [build(node)(folder) for node in config.logger.values()]
     for one in loggers:
         one.log_hyperparams({**plain(config), "git_commit": git_commit()})
-    callbacks: list[Any] = [Freeze(network, config.transfer)] if config.transfer.freeze_parts else []
+    own: list[Any] = [Freeze(network, config.transfer)] if config.transfer.freeze_parts else []
     if config.trainer.memory_probe:
-        callbacks.append(MemoryProbe(loaders["train"]))
-    trainer = build_trainer(config.trainer, folder, loggers, budget=budget, columns=columns, callbacks=callbacks)
+        own.append(MemoryProbe(loaders["train"]))
+    trainer = build_trainer(
+        config.trainer, folder, loggers, budget=budget, columns=columns, callbacks=[*own, *callbacks]
+    )
     fit(trainer, module, loaders["train"], loaders["val"], resume=resume)
     return peak_memory()
 
 
-def refuse_changed_clips(clips: list[Clip], before: list[str], folder: Path) -> None:
+def refuse_changed_clips(clip_ids: Sequence[str], before: list[str], folder: Path, *, what: str = "clips") -> None:
     """A training that went on with other clips would be neither the old one nor a new one.
+
+    Args:
+        what: Is trained on.
 
     Raises:
         DataError: If they differ.
     """
-    differ = sorted({clip.clip_id for clip in clips} ^ set(before))
+    differ = sorted(set(clip_ids) ^ set(before))
     if differ:
         raise DataError(
-            f"{folder} holds a training on {len(before)} train clips; now there are {len(clips)}, and {len(differ)} "
-            f"are in only one of the two ({', '.join(differ[:3])}{', ...' if len(differ) > 3 else ''}). "
+            f"{folder} holds a training on {len(before)} train {what}; now there are {len(clip_ids)}, and "
+            f"{len(differ)} are in only one of the two ({', '.join(differ[:3])}{', ...' if len(differ) > 3 else ''}). "
             "Use another paths.run_dir, or delete this folder to train anew."
         )
 

@@ -75,7 +75,7 @@ def run(config: Config) -> StageResult:
     material = read_material(config)
     train = material.sets["train"]
     if begun.own is not None:
-        refuse_changed_clips(train.clips, begun.own["train_clips"], folder)
+        refuse_changed_clips(train.clip_ids, begun.own["train_clips"], folder)
         refuse_other_tokenizer(material.tokenizer, begun.own["tokenizer"], str(folder))
     _write_dropped(folder / "dropped.tsv", material.dropped)
     loaders = _loaders(config, material)

@@ -30,6 +30,9 @@ def run(config: Config) -> StageResult:
         decode=settings.decode,
         min_frames=settings.min_frames,
         max_missing_hands=settings.max_missing_hands,
+        max_swapped_frames=settings.max_swapped_frames,
+        max_jump=settings.max_jump,
+        max_frozen_frames=settings.max_frozen_frames,
         num_workers=settings.num_workers,
     )
     path = corpus.folder / "problems.tsv"

@@ -3,7 +3,7 @@
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sign_recog.errors import CheckpointError
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 KEY = "sign_recog"  # of our part in Lightning's checkpoint
+# What a checkpoint is of; those written before there were translators do not say it.
+RECOGNITION, TRANSLATION, POSE = "recognition", "translation", "pose"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +21,7 @@ class TrainedNetwork:
     """What every checkpoint holds.
 
     Attributes:
+        task: What it was trained for.
         weights: The network's state.
         config: The whole configuration it was trained with, as plain values.
         extraction: Settings of the extraction what it reads came from; None where they were given.
@@ -28,6 +31,7 @@ class TrainedNetwork:
         metrics: Validation metrics at that step.
     """
 
+    task: ClassVar[str]
     path: Path
     weights: dict[str, "Tensor"]
     config: dict[str, Any]
@@ -48,6 +52,7 @@ class Checkpoint(TrainedNetwork):
         input_dim: D of the sequences it reads.
     """
 
+    task = RECOGNITION
     glosses: list[str]
     categories: list[str]
     languages: list[str]
@@ -67,6 +72,7 @@ class TranslationCheckpoint(TrainedNetwork):
         train_clips_hash: Of ``train_clips``, as metrics.json has it.
     """
 
+    task = TRANSLATION
     input_dim: int | None
     source_tokenizer: dict[str, Any] | None
     tokenizer: dict[str, Any]
@@ -74,12 +80,41 @@ class TranslationCheckpoint(TrainedNetwork):
     train_clips_hash: str
 
 
-# What a checkpoint is of; those written before there were translators do not say it.
-RECOGNITION, TRANSLATION = "recognition", "translation"
-_KINDS: dict[str, type[TrainedNetwork]] = {RECOGNITION: Checkpoint, TRANSLATION: TranslationCheckpoint}
+@dataclass(frozen=True, kw_only=True)
+class PoseCheckpoint(TrainedNetwork):
+    """A trained detector of landmarks on disk; its ``train_clips`` are the ids of the frames it was trained on.
+
+    Attributes:
+        landmarks: :meth:`sign_recog.landmarks.named.NamedLandmarks.to_json`.
+        height, width: Of the pictures it reads, in pixels.
+        context: Neighbouring frames on either side that it reads too.
+        pca: Planes that were fitted to the labels it was trained on, as plain values; empty where there were too few.
+        train_clips_hash: Of ``train_clips``, as metrics.json has it.
+        picture_sizes: Width and height of the training's pictures on the disk, each size once; ``pca`` holds for them.
+    """
+
+    task = POSE
+    landmarks: dict[str, Any]
+    height: int
+    width: int
+    context: int
+    pca: dict[str, Any]
+    train_clips_hash: str
+    picture_sizes: list[list[int]]
 
 
-def read_trained(path: Path) -> Checkpoint | TranslationCheckpoint:
+_KINDS: dict[str, type[TrainedNetwork]] = {
+    kind.task: kind for kind in (Checkpoint, TranslationCheckpoint, PoseCheckpoint)
+}  # fmt: skip
+_NAMES = {
+    RECOGNITION: ("a recogniser", "run=classify"),
+    TRANSLATION: ("a translator", "run=translate"),
+    POSE: ("a detector of landmarks", "run=train_pose"),
+}
+_Kind = TypeVar("_Kind", bound=TrainedNetwork)
+
+
+def read_trained(path: Path) -> TrainedNetwork:
     """Load ``path`` onto the CPU, executing nothing it holds.
 
     Raises:
@@ -98,32 +133,36 @@ def read_trained(path: Path) -> Checkpoint | TranslationCheckpoint:
 
 
 def task_of(own: dict[str, Any]) -> str:
-    """What our part of a checkpoint is of: ``recognition`` or ``translation``."""
+    """What our part of a checkpoint is of: ``recognition``, ``translation`` or ``pose``."""
     return own.get("task", RECOGNITION)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """:func:`read_trained` of a recogniser.
+def read_as(path: Path, kind: type[_Kind]) -> _Kind:
+    """:func:`read_trained` of a checkpoint that must be of ``kind``.
 
     Raises:
-        CheckpointError: As there, or if it is a translator.
+        CheckpointError: As there, or if it is of another.
     """
     found = read_trained(path)
-    if not isinstance(found, Checkpoint):
-        raise CheckpointError(f"{path}: holds a translator, and a recogniser is needed. Train one with run=classify.")
+    if not isinstance(found, kind):
+        (there, _), (needed, training) = _NAMES[found.task], _NAMES[kind.task]
+        raise CheckpointError(f"{path}: holds {there}, and {needed} is needed. Train one with {training}.")
     return found
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """:func:`read_as` of a recogniser."""
+    return read_as(path, Checkpoint)
 
 
 def read_translation(path: Path) -> TranslationCheckpoint:
-    """:func:`read_trained` of a translator.
+    """:func:`read_as` of a translator."""
+    return read_as(path, TranslationCheckpoint)
 
-    Raises:
-        CheckpointError: As there, or if it is a recogniser.
-    """
-    found = read_trained(path)
-    if not isinstance(found, TranslationCheckpoint):
-        raise CheckpointError(f"{path}: holds a recogniser, and a translator is needed. Train one with run=translate.")
-    return found
+
+def read_pose(path: Path) -> PoseCheckpoint:
+    """:func:`read_as` of a detector of landmarks."""
+    return read_as(path, PoseCheckpoint)
 
 
 def own_part(content: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -155,7 +194,8 @@ def load(path: Path) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"{path}: no such checkpoint. Train first with run=classify or run=translate, or check the path."
+            f"{path}: no such checkpoint. Train first with run=classify, run=translate or run=train_pose, or "
+            "check the path."
         ) from error
     except pickle.UnpicklingError as error:  # torch's own words advise to run what is in the file
         raise CheckpointError(

@@ -26,7 +26,7 @@ class PreparedCorpus:
         clips: The manifest's rows.
         video_dir: What ``Clip.video`` is relative to; None = the corpus came without videos.
         info: What ``run=prepare`` wrote into corpus.json: settings, counts, warnings, and ``given``: which kinds of
-            files (keypoints, features) came with the corpus.
+            files (keypoints, features) came with the corpus; ``frames``: how many labelled frames it has, if any.
     """
 
     folder: Path
@@ -94,4 +94,6 @@ def open_corpus(folder: Path) -> PreparedCorpus:
         ) from error
     except (json.JSONDecodeError, KeyError) as error:
         raise DataError(f"{path}: is damaged ({error}). Delete it and run run=prepare again.") from error
-    return PreparedCorpus(folder, read_manifest(folder / "manifest.tsv"), video_dir, info)
+    frames_alone = "frames" in info and not any(row["clips"] for row in info["splits"].values())
+    clips = [] if frames_alone else read_manifest(folder / "manifest.tsv")
+    return PreparedCorpus(folder, clips, video_dir, info)

@@ -4,11 +4,8 @@ A pack is a folder: ``frames.bin`` (sum of T, D) float32, ``offsets.npy`` (N + 1
 Its name ends in a digest of its sources' names, sizes and times: changed sources make a new pack.
 """
 
-import contextlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from tqdm import tqdm
 from sign_recog.config.identity import digest
 from sign_recog.errors import DataError
 from sign_recog.storage import atomic
+from sign_recog.storage.cache_folder import INDEX, made_once
 
 
 class PackedSequences:
@@ -28,7 +26,7 @@ class PackedSequences:
     """
 
     def __init__(self, folder: Path):
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         self._path, self.input_dim = folder / "frames.bin", int(index["width"])
         self.offsets = np.load(folder / "offsets.npy", allow_pickle=False)
         self._file = self._path.open("rb", buffering=0)
@@ -78,27 +76,7 @@ def open_packed(
     """
     stats = [(str(path), path.stat()) for path in sources]
     key = digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats])
-    target = folder / f"{name}-{key}"
-    if not (target / "index.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(dir=folder, prefix=".", suffix=atomic.PARTIAL))
-        try:
-            _build(partial, sources, read, name)
-            _rename(partial, target)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        for other in folder.glob(f"{name}-*"):
-            if other != target:
-                _remove(other)  # stale; whoever has it open keeps it
-    return PackedSequences(target)
-
-
-def _remove(pack: Path) -> None:
-    """Delete a pack; it loses its name first, so that nobody takes what a killed deletion leaves for a whole one."""
-    doomed = pack.with_name(f".{pack.name}{atomic.PARTIAL}")
-    with contextlib.suppress(OSError):  # another process was first
-        pack.rename(doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    return PackedSequences(made_once(folder, name, key, lambda partial: _build(partial, sources, read, name)))
 
 
 def _build(folder: Path, sources: Sequence[Path], read: Callable[[Path], np.ndarray], name: str) -> None:
@@ -119,12 +97,4 @@ def _build(folder: Path, sources: Sequence[Path], read: Callable[[Path], np.ndar
         file.flush()
         os.fsync(file.fileno())
     np.save(folder / "offsets.npy", np.array(offsets, dtype=np.int64))
-    atomic.write_json(folder / "index.json", {"width": width, "clips": len(sources)})
-
-
-def _rename(partial: Path, target: Path) -> None:
-    try:
-        partial.rename(target)
-    except OSError:
-        if not (target / "index.json").exists():  # another process was first; its pack is as good as ours
-            raise
+    atomic.write_json(folder / INDEX, {"width": width, "clips": len(sources)})

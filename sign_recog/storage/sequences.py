@@ -13,6 +13,8 @@ import numpy as np
 
 from sign_recog.errors import DataError
 from sign_recog.landmarks.layout import LAYOUTS, Layout, get_layout
+from sign_recog.landmarks.named import NamedLandmarks
+from sign_recog.landmarks.named_layout import NAMED, NamedLayout
 from sign_recog.storage import atomic
 
 # What numpy, zipfile and zlib raise for a damaged, foreign or pickled .npz (found by overwriting random bytes).
@@ -31,7 +33,7 @@ class KeypointSequence:
             width (so y is already corrected for the image's aspect). NaN = the part was not detected.
         confidence: (T, V) float32 in [0, 1]; 0 where missing.
         timestamps_ms: (T,) int64, from the start of the clip.
-        layout: What the V axis holds.
+        layout: What the V axis holds; the landmarks of a :class:`NamedLayout` are written into the file.
         meta: Where the sequence comes from: clip_id, width, height, fps, extractor, source, ...
     """
 
@@ -45,6 +47,8 @@ class KeypointSequence:
 def write_keypoints(path: Path, sequence: KeypointSequence) -> None:
     """Write ``sequence``, atomically."""
     meta = {"layout": sequence.layout.name, **sequence.meta}
+    if isinstance(sequence.layout, NamedLayout):
+        meta["landmarks"] = sequence.layout.landmarks.to_json()
     file = io.BytesIO()  # a ZipFile on a disk that fills up reports errors of its own when it is collected
     np.savez_compressed(
         file,
@@ -64,14 +68,11 @@ def read_keypoints(path: Path) -> KeypointSequence:
     """
     arrays = read_arrays(path, ("keypoints", "confidence", "timestamps_ms", "meta"))
     meta = read_json_meta(path, arrays["meta"])
-    name = meta.get("layout")
-    if not isinstance(name, str) or name not in LAYOUTS:
-        raise DataError(f"{path}: unknown landmark layout {name!r}; known: {', '.join(LAYOUTS)}. {_REMEDY}")
-    layout = get_layout(name)
+    layout = _layout(path, meta)
     keypoints, confidence, timestamps_ms = (arrays[key] for key in ("keypoints", "confidence", "timestamps_ms"))
     expected = (len(timestamps_ms), len(layout), 3)
     if keypoints.shape != expected:
-        raise DataError(f"{path}: keypoints are {keypoints.shape}, layout {name} needs {expected}. {_REMEDY}")
+        raise DataError(f"{path}: keypoints are {keypoints.shape}, layout {layout.name} needs {expected}. {_REMEDY}")
     if confidence.shape != expected[:2]:
         raise DataError(f"{path}: confidence is {confidence.shape}, expected {expected[:2]}. {_REMEDY}")
     if keypoints.dtype.kind != "f" or confidence.dtype.kind != "f" or timestamps_ms.dtype.kind not in "iu":
@@ -80,6 +81,19 @@ def read_keypoints(path: Path) -> KeypointSequence:
     if np.isinf(keypoints).any():
         raise DataError(f"{path}: keypoints hold infinite values. {_REMEDY}")
     return KeypointSequence(keypoints, confidence, timestamps_ms, layout, meta)
+
+
+def _layout(path: Path, meta: dict[str, Any]) -> Layout:
+    """What the V axis holds, as ``meta`` says."""
+    name = meta.get("layout")
+    if name == NAMED:
+        try:
+            return NamedLayout.of(NamedLandmarks.from_json(meta["landmarks"]))
+        except (KeyError, TypeError) as error:
+            raise DataError(f"{path}: its landmarks are not named as they should be ({error!r}). {_REMEDY}") from error
+    if not isinstance(name, str) or name not in LAYOUTS:
+        raise DataError(f"{path}: unknown landmark layout {name!r}; known: {', '.join(LAYOUTS)}, {NAMED}. {_REMEDY}")
+    return get_layout(name)
 
 
 _REMEDY = "Delete the file and extract the clip again."

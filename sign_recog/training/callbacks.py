@@ -37,6 +37,10 @@ TRANSLATION_COLUMNS = (
     *COLUMNS[:3], "train_token_acc", "val_loss", "val_token_acc", "val_bleu1", "val_bleu2", "val_bleu3", "val_bleu4",
     "val_chrf", "val_length_ratio", "lr", *COLUMNS[-3:],
 )  # fmt: skip
+POSE_COLUMNS = (
+    *COLUMNS[:3], "train_pixel_error", "val_loss", "val_pixel_error", "train_temporal", "train_pca_singleview",
+    "train_pca_multiview", "lr", *COLUMNS[-3:],
+)  # fmt: skip
 
 
 class MetricsCsv(pl.Callback):
@@ -108,7 +112,7 @@ class Progress(pl.Callback):
         values = metric_values(trainer)
         shown = {
             name: f"{values[name]:.3f}"
-            for name in ("train_loss", "val_loss", "val_gloss_acc", "val_bleu4")
+            for name in ("train_loss", "val_loss", "val_gloss_acc", "val_bleu4", "val_pixel_error")
             if name in values
         }
         self._bar.set_postfix(shown, refresh=False)

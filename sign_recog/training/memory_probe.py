@@ -107,7 +107,7 @@ class MemoryProbe(pl.Callback):
     def _shapes(self, limit: int) -> list[Shape]:
         """The largest batches under ``limit`` that one process gets, as its augmentations may lengthen them."""
         size, dataset = rank_and_size()[1], cast(Any, self._loader.dataset)
-        longer = math.prod(getattr(change, "stretch", 1.0) for change in dataset.augmentations)
+        longer = math.prod(getattr(change, "stretch", 1.0) for change in getattr(dataset, "augmentations", ()))
         return largest_shapes(
             Shape(math.ceil(clips / size), math.ceil(source * longer), target)
             for clips, source, target in possible_shapes(self._sampler, limit)
@@ -199,6 +199,8 @@ def largest_shapes(shapes: Iterable[Shape]) -> list[Shape]:
 
 def made_batch(sample: dict[str, Any], shape: Shape) -> dict[str, Any]:
     """A batch of ``shape`` with what a ``sample`` of one clip has: zeros as sequences, no padding, its labels again."""
+    if "frames" in sample:
+        return _made_pictures(sample, shape.clips)
     sequence: Tensor = sample["sequence"]
     found: dict[str, Any] = {
         "sequence": sequence.new_zeros(shape.clips, shape.source, *sequence.shape[2:]),
@@ -209,6 +211,17 @@ def made_batch(sample: dict[str, Any], shape: Shape) -> dict[str, Any]:
     for name, value in sample.items():
         if name not in found:
             found[name] = value.repeat(shape.clips) if isinstance(value, Tensor) else list(value) * shape.clips
+    return found
+
+
+def _made_pictures(sample: dict[str, Any], count: int) -> dict[str, Any]:
+    """The one labelled picture of ``sample`` so many times; a window of a video is a batch's, and stays one."""
+    found: dict[str, Any] = {}
+    for name, value in sample.items():
+        if name.startswith("video"):
+            found[name] = value
+        else:
+            found[name] = torch.cat([value] * count) if isinstance(value, Tensor) else list(value) * count
     return found
 
 

@@ -30,6 +30,7 @@ import torch.distributed as dist
 
 from sign_recog.errors import SignRecogError
 from sign_recog.storage import meeting
+from sign_recog.training.signals import OF_THE_PARENT, signals_blocked, sigterm_exits
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ def run_in_processes(work: Callable[[], T], size: int, *, cuda: bool) -> list[T]
     if meeting.num_nodes() > 1:
         store.set("work", pickled)  # type: ignore[arg-type]  # takes bytes too
         meeting.invite(store.port, size, cuda)
-    with _sigterm_exits():
+    with sigterm_exits():
         try:
             return _run_group(_Group("127.0.0.1", store.port, 0, size, meeting.num_nodes(), cuda), pickled)
         except KeyboardInterrupt as error:
@@ -130,6 +131,7 @@ def _run_group(group: _Group, work: bytes) -> list[Any]:
     try:
         for local_rank in range(group.local_size):
             members.append(_Member(group, local_rank, work))
+            members[-1].start()  # after that, so that a signal amid it leaves no process that nobody ends
         return _results(members)
     finally:
         for member in members:
@@ -145,11 +147,14 @@ class _Member:
         self.connection, far_end = context.Pipe()
         here = (logging.getLogger().level, multiprocessing.get_start_method())
         self.process = context.Process(target=_live, args=(group, local_rank, work, far_end, here))
-        with _quiet_torch(), _signals_blocked():
-            self.process.start()
-        far_end.close()  # so that reading fails when the process, the only holder, is gone
+        self._far_end = far_end
         self.outcome: tuple[str, Any] | None = None
         self.ended = math.inf  # when, by its own account
+
+    def start(self) -> None:
+        with _quiet_torch(), signals_blocked():
+            self.process.start()
+        self._far_end.close()  # so that reading fails when the process, the only holder, is gone
 
     def hear(self) -> None:
         try:
@@ -164,6 +169,8 @@ class _Member:
             self.outcome, self.ended = (kind, content), when
 
     def stop(self) -> None:
+        if self.process.pid is None:
+            return  # a signal came before it was started
         if self.outcome is not None and self.outcome[0] == "done":
             self.process.join(_EXIT_S)
         if self.process.is_alive():
@@ -212,35 +219,12 @@ def _quiet_torch() -> Iterator[None]:
             del os.environ[name]
 
 
-@contextlib.contextmanager
-def _sigterm_exits() -> Iterator[None]:
-    """SIGTERM raises SystemExit, as Lightning has it in a training of one process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Processes started here never get what a cluster sends to all of a job's; the parent alone decides."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR2})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _live(group: _Group, local_rank: int, work: bytes, connection: Connection, parents: tuple[int, str]) -> None:
     """A process's life: join the group, do the work, say how it went."""
     # Both signals reach the whole group of processes; the parent alone decides. Lightning's own handler of SIGTERM
     # talks to the other processes amid whatever they are saying, so the signal is kept from it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR2})
+    signal.pthread_sigmask(signal.SIG_BLOCK, OF_THE_PARENT)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     level, start_method = parents
     multiprocessing.set_start_method(start_method, force=True)  # a spawned process would spawn its loader processes

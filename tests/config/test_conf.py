@@ -13,6 +13,7 @@ OVER_FRAMES = [p.stem for p in (cli.CONF_DIR / "model").glob("*.yaml") if "video
 OWN_SOURCE = (
     "data=synthetic",
     "data=synthetic_sentences",
+    "data=synthetic_pose",
     "data=combined",
     "data=fsl105_folders",
     "data=ssvp_slt_features",
@@ -20,14 +21,21 @@ OWN_SOURCE = (
 TRANSLATORS = [p.stem for p in (cli.CONF_DIR / "model").glob("*.yaml") if "encoder_decoder" in p.read_text("utf-8")]
 TRANSLATORS += [p.stem for p in (cli.CONF_DIR / "model").glob("*.yaml") if "Seq2Seq" in p.read_text("utf-8")]
 TRANSLATES = ["model=transformer_seq2seq", "tokenizer=words"]
+TRACKERS = [p.stem for p in (cli.CONF_DIR / "model").glob("*_tracker.yaml")]
+TRACKS = ["modality=labelled_frames", "model=heatmap_tracker"]
 NEEDED = {
     "run=predict": ["run.input=x.mp4"],
     "run=convert": ["run.format=fslr", "run.output_dir=x"],
     **{o: ["modality=features"] for o in OPTIONS if o.startswith("extractor=") and "mediapipe" not in o},
+    "extractor=pose_detector": ["extractor.checkpoint=x.ckpt"],
     "transfer=extend": ["transfer.checkpoint=x"],
     "modality=rgb": ["model=vtn"],
     "modality=gloss": TRANSLATES,
     "run=translate": TRANSLATES,
+    "run=train_pose": TRACKS,
+    "modality=labelled_frames": TRACKS,
+    "augment=labelled_frames": TRACKS,
+    **{f"model={name}": ["modality=labelled_frames"] for name in TRACKERS},
     "trainer=translation": ["run=translate", *TRANSLATES],
     **{f"tokenizer={name}": TRANSLATES for name in ("sentencepiece", "words")},
     **{f"model={name}": ["tokenizer=words"] for name in TRANSLATORS},
@@ -61,7 +69,7 @@ def test_every_option_composes_and_its_targets_exist(option):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_and_names_a_stage_that_exists(experiment):
-    needed = ["data.source=x"] if experiment.startswith(("fsl105", "signon")) else []
+    needed = ["data.source=x"] if experiment.startswith(("fsl105", "signon", "mirror_mouse")) else []
     needed += ["data.train_dirs=[x,y]", "data.val_dir=x"] if experiment.startswith("how2sign") else []
     if experiment.startswith(("how2sign_t5", "how2sign_bart")):
         needed.append("tokenizer.folder=x")

@@ -19,7 +19,7 @@ def schemas() -> list[type]:
     found = {}
     for module in pkgutil.walk_packages(config.__path__, "sign_recog.config."):
         for name, one in inspect.getmembers(importlib.import_module(module.name), dataclasses.is_dataclass):
-            if one.__module__.startswith("sign_recog.config"):
+            if inspect.isclass(one) and one.__module__.startswith("sign_recog.config"):
                 found[name] = one
     return list(found.values())
 

@@ -12,6 +12,7 @@ from sign_recog.storage.manifest import Clip
 from sign_recog.storage.sequences import KeypointSequence, write_keypoints
 
 DEFAULTS = {"decode": True, "min_frames": 5, "max_missing_hands": 0.5, "num_workers": 0}
+DEFAULTS |= {"max_swapped_frames": None, "max_jump": None, "max_frozen_frames": None}  # of points that move at random
 FPS = 25
 
 
@@ -247,3 +248,65 @@ def test_damaged_and_missing_feature_files_are_named_with_the_remedy(tmp_path):
     result = check(clips, features_dir=tmp_path)
     assert kinds(result) == [("bad", "features_unreadable"), ("gone", "features_missing")]
     assert "run=extract_features" in result.problems[1].detail
+
+
+def signer(change=None):
+    """A change for ``write_sequence`` that puts a drawn signer, slightly trembling, in place of noise."""
+
+    def put(keypoints, timestamps_ms):
+        moved, length = np.linspace(0, 1, len(keypoints))[:, None], len(keypoints)
+        keypoints[:] = np.random.default_rng(0).normal(0, 0.002, keypoints.shape)
+        for points, place in (
+            ([11], (0.6, 0.4)), ([12], (0.4, 0.4)), ([15, *range(33, 54)], (0.7, 0.7)),
+            ([16, *range(54, 75)], (0.3, 0.7)),
+        ):  # fmt: skip
+            keypoints[:, points, :2] += place
+        keypoints[:, [15, *range(33, 54)], 1] -= 0.2 * moved * length / 30
+        if change is not None:
+            change(keypoints)
+
+    return put
+
+
+def exchange(keypoints):
+    keypoints[5:9, 33:54], keypoints[5:9, 54:75] = keypoints[5:9, 54:75].copy(), keypoints[5:9, 33:54].copy()
+
+
+def jump(keypoints):
+    keypoints[12:, 54:75, 0] += 0.2
+
+
+def freeze(keypoints):
+    keypoints[10:24] = keypoints[10]
+
+
+MOVEMENT = {"max_swapped_frames": 0, "max_jump": 8, "max_frozen_frames": 10}
+
+
+def test_swapped_hands_jumps_and_frozen_frames_are_named_each_by_itself(tmp_path):
+    changes = {"good": None, "hands_swapped": exchange, "keypoints_jump": jump, "keypoints_frozen": freeze}
+    clips = [write_sequence(tmp_path, name, num_frames=30, change=signer(c)) for name, c in changes.items()]
+    result = check(clips, keypoints_dir=tmp_path, **MOVEMENT)
+    assert {(p.clip_id, p.kind) for p in result.problems} == {(name, name) for name in changes if name != "good"} | {
+        ("hands_swapped", "keypoints_jump")  # hands that change places jump there, too
+    }
+    details = {problem.kind: problem.detail for problem in result.problems if problem.clip_id == problem.kind}
+    assert "2 frames" in details["hands_swapped"] or "frames (5" in details["hands_swapped"]
+    assert "right hand jumps in frame 12." in details["keypoints_jump"]
+    assert "13 frames in a row" in details["keypoints_frozen"]
+
+
+@pytest.mark.parametrize("name", MOVEMENT)
+def test_what_is_not_looked_for_is_not_named(tmp_path, name):
+    clips = [
+        write_sequence(tmp_path, str(i), num_frames=30, change=signer(c))
+        for i, c in enumerate((exchange, jump, freeze))
+    ]
+    kind = {
+        "max_swapped_frames": "hands_swapped",
+        "max_jump": "keypoints_jump",
+        "max_frozen_frames": "keypoints_frozen",
+    }
+    result = check(clips, keypoints_dir=tmp_path, **MOVEMENT | {name: None})
+    assert kind[name] not in {problem.kind for problem in result.problems}
+    assert {problem.kind for problem in result.problems} == set(kind.values()) - {kind[name]}

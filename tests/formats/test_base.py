@@ -13,7 +13,7 @@ from sign_recog.storage.sequences import KeypointSequence
 
 
 def test_every_writer_has_what_the_protocol_asks_and_is_found_by_name():
-    assert base.writers() == ["fslr", "fslr_parquet", "pose", "signon", "ssvp_slt"]
+    assert base.writers() == ["fslr", "fslr_parquet", "pose", "pose_csv", "signon", "ssvp_slt"]
     for name in base.writers():
         writer = base.get_writer(name)
         assert writer.KINDS.issubset({"keypoints", "features"}) and writer.LOSSES.endswith(".")
@@ -23,7 +23,7 @@ def test_every_writer_has_what_the_protocol_asks_and_is_found_by_name():
 
 @pytest.mark.parametrize("name", ["elan", "base", "uea", "../fslr", ""])
 def test_other_names_are_refused(name):
-    with pytest.raises(ConfigError, match="is none of fslr, fslr_parquet, pose, signon, ssvp_slt"):
+    with pytest.raises(ConfigError, match="is none of fslr, fslr_parquet, pose, pose_csv, signon, ssvp_slt"):
         base.get_writer(name)
 
 

@@ -178,7 +178,7 @@ def test_wrong_settings_are_refused(poses):
     assert found[0].startswith("run.format=null: say what to convert to")
     assert found[1].startswith("run.kinds=['pictures'] may name keypoints and features")
     assert found[2].startswith("run.max_failed_share=2 is a share")
-    with pytest.raises(ConfigError, match=r"run.format=elan is none of fslr, fslr_parquet, pose, signon"):
+    with pytest.raises(ConfigError, match=r"run.format=elan is none of fslr, fslr_parquet, pose, pose_csv, signon"):
         convert(poses, "elan")
     with pytest.raises(ConfigError, match="format pose holds keypoints, not features"):
         convert(poses, "pose", kinds=["features"])
@@ -215,7 +215,7 @@ def test_s1_folders_of_one_kind_prepare_and_validate(tmp_path, kind):
     config = prepare(tmp_path, "fsl105", fslr.write_index(folder, CLIPS), "own")
     corpus = prepared(config)
     assert corpus.info["given"] == [kind]
-    stages.run(replace(config, run=run_of("validate")))
+    stages.run(replace(config, run=replace(run_of("validate"), max_swapped_frames=None)))  # the hands are random
     other = {"keypoints": corpus.features_dir, "features": corpus.keypoints_dir}[kind]
     assert not other("").exists()
 

@@ -66,6 +66,6 @@ def test_a_stale_pack_loses_its_name_before_its_files(tmp_path, sources, monkeyp
     """A deletion killed half-way left a folder without frames that was taken for a whole pack ever after."""
     open_packed(tmp_path / "cache", "train-x", sources, np.load)
     os.utime(sources[1], ns=(1, 1))
-    monkeypatch.setattr("sign_recog.storage.packed.shutil.rmtree", lambda *_, **__: None)
+    monkeypatch.setattr("sign_recog.storage.cache_folder.shutil.rmtree", lambda *_, **__: None)
     open_packed(tmp_path / "cache", "train-x", sources, np.load)
     assert len(list((tmp_path / "cache").glob("train-x-*"))) == 1

@@ -53,16 +53,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_its_parent(tmp_path, number):
-    root = Path(__file__).parents[2]
-    script = tmp_path / "start.py"
-    script.write_text(STARTER)
-    parent = subprocess.Popen(
-        [sys.executable, script, tmp_path],
-        env=os.environ | {"PYTHONPATH": f"{root}:{root / 'tests'}"},
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
-    )
+    parent = started(tmp_path, STARTER)
     try:
         pids = [tmp_path / f"{rank}.pid" for rank in range(2)]
         until(lambda: all(path.exists() for path in pids) or parent.poll() is not None)
@@ -74,6 +65,49 @@ def test_no_process_outlives_its_parent(tmp_path, number):
     assert code == (-number if number == signal.SIGKILL else 128 + number)
     until(lambda: not any(alive(int(path.read_text())) for path in pids))
     assert "Traceback" not in parent.stderr.read()
+
+
+# A SIGTERM after a member has been started or while one is being stopped, as when `timeout` sends it twice.
+INTERRUPTED = """
+import os
+import signal
+from sign_recog.training import processes
+plain = processes._Member.{step}
+def interrupted(self):
+    {when}
+processes._Member.{step} = interrupted
+"""
+AMID_THE_ENDING = INTERRUPTED.format(step="stop", when="os.kill(os.getpid(), signal.SIGTERM); plain(self)")
+AFTER_A_START = INTERRUPTED.format(step="start", when="plain(self); os.kill(os.getpid(), signal.SIGTERM)")
+
+
+@pytest.mark.parametrize("interruption", [AMID_THE_ENDING, AFTER_A_START], ids=["ending", "start"])
+def test_a_signal_at_a_bad_moment_leaves_no_process_behind(tmp_path, interruption):
+    """`timeout` sends SIGTERM twice; the second must not keep the parent from ending the others."""
+    parent = started(tmp_path, interruption + STARTER)
+    try:
+        pids = [tmp_path / f"{rank}.pid" for rank in range(2)]
+        if interruption == AMID_THE_ENDING:
+            until(lambda: all(path.exists() for path in pids) or parent.poll() is not None)
+            parent.send_signal(signal.SIGTERM)
+        code = parent.wait(60)
+    finally:
+        parent.kill()
+    assert code == 128 + signal.SIGTERM, parent.stderr.read()
+    until(lambda: not any(alive(int(path.read_text())) for path in pids if path.exists()))
+
+
+def started(folder: Path, script: str) -> subprocess.Popen:
+    """``script`` in a process of its own."""
+    root, path = Path(__file__).parents[2], folder / "start.py"
+    path.write_text(script)
+    return subprocess.Popen(
+        [sys.executable, path, folder],
+        env=os.environ | {"PYTHONPATH": f"{root}:{root / 'tests'}"},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )
 
 
 def until(holds, seconds: float = 200.0) -> None:

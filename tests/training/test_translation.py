@@ -88,30 +88,48 @@ class _Uniform(torch.nn.Module):
     """Every token of four is as likely; what it writes is counted."""
 
     written = 0
+    search = None  # the settings of the last search
 
     def forward(self, sequence, padding_mask, labels):
         return torch.zeros(*labels.shape, 4)
 
     def generate(self, sequence, padding_mask, **search):
         self.written += len(sequence)
+        self.search = search
         return [[SimpleNamespace(tokens=[])] for _ in sequence]
 
 
-@pytest.mark.parametrize("own", [0, 2])
-def test_a_step_is_the_loss_a_token_and_a_repeated_clip_counts_nowhere(monkeypatch, own):
-    """A process without a clip of a batch repeats one of another's."""
-    validation = SimpleNamespace(num_beams=1, max_length=None, length_penalty=1.0, subset=None)
+def uniform(monkeypatch, own: int, **validation):
+    """A module around such a network, with ``own`` clips of each batch, and a batch of two."""
+    known = {"num_beams": 1, "max_length": None, "length_penalty": 1.0, "subset": None} | validation
     tokenizer = SimpleNamespace(decode=lambda lines: ["" for _ in lines])
     module = Translator(
-        _Uniform(), tokenizer, ["a", "b"], validation, None, None, {}, label_smoothing=0.0, max_target_length=3, seed=0
-    )
+        _Uniform(), tokenizer, ["a", "b"], SimpleNamespace(**known), None, None, {}, label_smoothing=0.0,
+        max_target_length=3, seed=0,
+    )  # fmt: skip
     labels = torch.tensor([[1, 2], [3, -100]])
     batch = {"sequence": torch.zeros(2, 3, 1), "padding_mask": torch.zeros(2, 3).bool(), "labels": labels}
     batch |= {"index": [0, 1], "clip_id": ["a", "b"]}
     sampler = SimpleNamespace(own=lambda number: own, share=lambda number: (own > 0) / 3)
     monkeypatch.setattr(translation, "sampler_of", lambda loader: sampler)
     module._trainer = SimpleNamespace(train_dataloader=None, val_dataloaders=None)
+    return module, batch
+
+
+@pytest.mark.parametrize("own", [0, 2])
+def test_a_step_is_the_loss_a_token_and_a_repeated_clip_counts_nowhere(monkeypatch, own):
+    """A process without a clip of a batch repeats one of another's."""
+    module, batch = uniform(monkeypatch, own)
     assert module.training_step(batch, 0).item() == pytest.approx(math.log(4) if own else 0.0)
     module.validation_step(batch, 0)
     assert module.network.written == own and len(module._written) == own
     assert set(module._totals) == ({"train", "val"} if own else set())
+
+
+def test_val_is_searched_as_the_settings_of_validation_say(monkeypatch):
+    module, batch = uniform(monkeypatch, 2, num_beams=3, length_penalty=1.8)
+    module.validation_step(batch, 0)
+    assert module.network.search == {"num_beams": 3, "max_length": 3, "length_penalty": 1.8}
+    module, batch = uniform(monkeypatch, 2, num_beams=5, length_penalty=0.0, max_length=7)
+    module.validation_step(batch, 0)
+    assert module.network.search == {"num_beams": 5, "max_length": 7, "length_penalty": 0.0}

@@ -73,6 +73,12 @@ class KeypointsModality(ModalityConfig):
                 f"modality=keypoints needs an extractor of keypoints, and {config.extractor['_target_']} makes "
                 "features. Use extractor=mediapipe_holistic, or modality=features.",
             ]
+        if config.extractor["layout"] == "named":
+            return [
+                *found,
+                "extractor.layout=named holds landmarks of a detector's own naming, and modality=keypoints reads "
+                "MediaPipe Holistic's. Use extractor.layout=holistic_75 with a detector trained on Holistic's names.",
+            ]
         try:
             get_layout(self.layout).index_in(get_layout(config.extractor["layout"]))
         except ConfigError as error:

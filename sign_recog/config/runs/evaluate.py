@@ -15,7 +15,7 @@ class EvaluateRun(RunConfig):
     checkpoint: str | None = MISSING  # null = the run folder's own, as trainer.select says
     corpus: str | None = MISSING  # folder of a prepared corpus; null = the one it was trained on
     split: str = MISSING
-    group_by: list[str] = MISSING  # columns of the manifest
+    group_by: list[str] | None = MISSING  # columns of the manifest; null = the usual ones that clips have
     bootstrap_samples: int = MISSING
 
     def problems(self) -> list[str]:

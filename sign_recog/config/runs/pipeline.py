@@ -12,6 +12,7 @@ from sign_recog.config.runs.extract_features import ExtractFeaturesRun
 from sign_recog.config.runs.extract_keypoints import ExtractKeypointsRun
 from sign_recog.config.runs.prepare import PrepareRun
 from sign_recog.config.runs.report import ReportRun
+from sign_recog.config.runs.train_pose import TrainPoseRun
 from sign_recog.config.runs.translate import TranslateRun
 from sign_recog.config.training_run import TrainingRun
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from sign_recog.config.schema import Config
 
 
-_STAGES = ("prepare", "extract_keypoints", "extract_features", "classify", "translate", "evaluate", "report")
+_TRAININGS = ("classify", "translate", "train_pose")
+_STAGES = ("prepare", "extract_keypoints", "extract_features", *_TRAININGS, "evaluate", "report")
 
 
 @dataclass
@@ -33,6 +35,7 @@ class PipelineRun(RunConfig):
     extract_features: ExtractFeaturesRun = field(default_factory=ExtractFeaturesRun)
     classify: ClassifyRun = field(default_factory=ClassifyRun)
     translate: TranslateRun = field(default_factory=TranslateRun)
+    train_pose: TrainPoseRun = field(default_factory=TrainPoseRun)
     evaluate: EvaluateRun = field(default_factory=EvaluateRun)
     report: ReportRun = field(default_factory=ReportRun)
 
@@ -49,9 +52,8 @@ class PipelineRun(RunConfig):
     def contradictions(self, config: "Config") -> list[str]:
         """What does not go together with the other sections."""
         own = self.training()
-        return own.contradictions(config) if isinstance(own, ClassifyRun | TranslateRun) else []
+        return [] if own is None else own.contradictions(config)
 
     def training(self) -> TrainingRun | None:
-        if "translate" in self.stages:
-            return self.translate
-        return self.classify if "classify" in self.stages else None
+        own = [name for name in _TRAININGS if name in self.stages]
+        return getattr(self, own[0]) if own else None

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sign_recog.config.tasks import translation_problems
 from sign_recog.config.training_run import TrainingRun
-from sign_recog.config.translation import translation_problems
 
 if TYPE_CHECKING:
     from sign_recog.config.schema import Config

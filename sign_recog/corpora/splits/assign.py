@@ -26,11 +26,12 @@ def assign_splits(
         strategy: ``given`` keeps the annotation's. ``random`` takes each gloss apart by the shares: a gloss of n
             clips gives val and test their share of n, rounded up or down, and always leaves one to train.
             ``signer_disjoint`` gives each signer to one split: of many divisions of the signers, the one that best
-            meets the shares and covers the glosses.
+            meets the shares and covers the glosses. ``video_disjoint`` does so with the videos that clips are cut from.
         val_share, test_share: Of the clips, above 0 and together below 1; ``given`` does not read them.
 
     Raises:
-        DataError: If clips lack a split (given) or a signer (signer_disjoint), or there are fewer than 3 signers.
+        DataError: If clips lack a split (given) or a signer (signer_disjoint), or there are fewer than 3 signers or
+            videos.
     """
     if strategy == "given":
         _refuse_unassigned(clips)
@@ -40,8 +41,13 @@ def assign_splits(
     elif strategy == "signer_disjoint":
         signer_split = _divide_signers(clips, val_share, test_share, random.Random(seed))
         splits = {clip.clip_id: signer_split[clip.signer] for clip in clips}
+    elif strategy == "video_disjoint":
+        _refuse_few_videos(clips)
+        by_video = [replace(clip, signer=clip.video) for clip in clips]
+        video_split = _divide_signers(by_video, val_share, test_share, random.Random(seed))
+        splits = {clip.clip_id: video_split[clip.video] for clip in clips}
     else:
-        raise ValueError(f"strategy={strategy!r} is none of given, random, signer_disjoint.")
+        raise ValueError(f"strategy={strategy!r} is none of given, random, signer_disjoint, video_disjoint.")
     return [replace(clip, split=splits[clip.clip_id]) for clip in clips]
 
 
@@ -51,9 +57,19 @@ def _refuse_unassigned(clips: Sequence[Clip]) -> None:
         raise DataError(
             listing(
                 f"{without.total()} of {len(clips)} clips have no split. Add it to the annotation, or let it be made "
-                "with another data.split.strategy: random, signer_disjoint, kfold or kfold_signer.",
+                "with another data.split.strategy: random, signer_disjoint, video_disjoint, kfold or kfold_signer.",
                 [f"{name}: {count} clips" for name, count in sorted(without.items())],
             )
+        )
+
+
+def _refuse_few_videos(clips: Sequence[Clip]) -> None:
+    videos = {clip.video for clip in clips}
+    if "" in videos or len(videos) < len(SPLITS):
+        found = "some have no video" if "" in videos else f"only {len(videos)} ({', '.join(sorted(videos))})"
+        raise DataError(
+            f"data.split.strategy=video_disjoint needs {len(SPLITS)} videos, one for each split, and there are: "
+            f"{found}. Use data.split.strategy=random, and report that videos are shared."
         )
 
 

@@ -23,8 +23,8 @@ _SIGNER_STREAM, _TAKE_STREAM = 1, 2  # keep the random numbers of signers and ta
 
 
 @dataclass(frozen=True)
-class _Take:
-    """One clip to render."""
+class SignTake:
+    """One clip of a sign to render (a :class:`~sign_recog.corpora.synthetic.files.Take`)."""
 
     seed: int
     split: str
@@ -101,14 +101,14 @@ def read(
     )
     num_signs = len(build_lexicon(num_glosses, lexicon))
     takes = [
-        _Take(seed, split, signer_number, sign_number, take, image_size, lexicon)
+        SignTake(seed, split, signer_number, sign_number, take, image_size, lexicon)
         for split in SPLITS
         for signer_number in range(num_signers.get(split, 0))
         for sign_number in range(num_signs)
         for take in range(takes_per_gloss)
     ]
     folder = render_missing(takes, out_dir, num_workers)
-    return Corpus([_describe(take) for take in takes], video_dir=folder)
+    return Corpus([describe(take) for take in takes], video_dir=folder)
 
 
 def check(
@@ -145,7 +145,8 @@ def check(
         raise ConfigError("data.corpus: " + "; ".join(problems) + ".")
 
 
-def _describe(take: _Take) -> Clip:
+def describe(take: SignTake) -> Clip:
+    """The manifest's row of a clip."""
     sign, signer = take.sign, take.signer
     return Clip(
         clip_id=take.clip_id,

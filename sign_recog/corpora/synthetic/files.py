@@ -3,11 +3,11 @@
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from sign_recog.storage import atomic
 from sign_recog.storage.sequences import KeypointSequence, read_meta, write_keypoints
 
 MIN_IMAGE_SIZE = 128  # pixels; at 96 MediaPipe loses a signing hand in 13 % of the frames, at 128 in 2 %
+
+
+Work = TypeVar("Work")
 
 
 class Take(Protocol):
@@ -51,7 +54,7 @@ def render_missing(takes: Sequence[Take], out_dir: Path, num_workers: int | None
     """
     missing = [take for take in takes if not _is_rendered(take, out_dir)]
     require_opencv()
-    _render_all(missing, out_dir, _num_cores() if num_workers is None else num_workers)
+    in_processes(partial(_render, out_dir=out_dir), missing, num_workers, "Rendering signers", "clip")
     return out_dir / "clips"
 
 
@@ -71,19 +74,26 @@ def _is_rendered(take: Take, out_dir: Path) -> bool:
     return meta.get("settings") == take.settings() and meta.get("video_sha256") == _sha256([video])
 
 
-def _render_all(takes: list[Take], out_dir: Path, num_workers: int) -> None:
+def in_processes(
+    work: Callable[[Work], Any], items: Sequence[Work], num_workers: int | None, what: str, unit: str
+) -> None:
+    """Do ``work`` on each of ``items``, in as many processes.
+
+    Args:
+        num_workers: 0 = none but this one, None = one a core.
+    """
     from tqdm import tqdm
 
-    bar = partial(tqdm, total=len(takes), desc="Rendering signers", unit="clip", disable=None)
-    num_workers = min(num_workers, len(takes))
+    bar = partial(tqdm, total=len(items), desc=what, unit=unit, disable=None)
+    num_workers = min(_num_cores() if num_workers is None else num_workers, len(items))
     if num_workers <= 1:
-        for take in bar(takes):
-            _render(take, out_dir)
+        for item in bar(items):
+            work(item)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(num_workers, context, initializer=_use_one_thread) as pool:
         try:
-            for _ in bar(pool.map(partial(_render, out_dir=out_dir), takes)):
+            for _ in bar(pool.map(work, items)):
                 pass
         except BaseException:
             pool.shutdown(cancel_futures=True)

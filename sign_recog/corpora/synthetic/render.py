@@ -41,6 +41,13 @@ class Renderer:
         scaled[..., :2] += self.signer.centre
         return scaled
 
+    def to_pixels(self, points: np.ndarray) -> np.ndarray:
+        """Where :meth:`draw` shows points (..., 3) of a Motion: (..., 2) pixels, (0, 0) in the middle of the first.
+
+        OpenCV draws about the middles of the finer pixels, so all is shown half of one of those further right and down.
+        """
+        return self.to_image(points)[..., :2] * self.image_size - 0.5 + 0.5 / _OVERSAMPLING
+
     def draw(self, pose: np.ndarray, hands: np.ndarray) -> np.ndarray:
         """Return the image (H, W, 3) uint8 RGB of one frame: pose (33, 3) and hands (2, 21, 3) of a Motion."""
         import cv2

@@ -30,7 +30,10 @@ class StepDecoder(Protocol):
         ...
 
     def keep(self, rows: Tensor, sentences: Tensor) -> None:
-        """Go on with ``rows`` (S' * K,) in this order, which belong to ``sentences`` (S',); both count from 0."""
+        """Go on with ``rows`` (S' * K,) in this order, which belong to ``sentences`` (S',); both count from 0.
+
+        Not called where all rows stay as they are.
+        """
         ...
 
 
@@ -116,7 +119,8 @@ def beam_search(
         if len(kept) == 0:
             break
         rows = (beams.gather(1, going) + torch.arange(len(left), device=device).unsqueeze(1) * num_beams)[kept]
-        decoder.keep(rows.flatten(), kept)
+        if num_beams > 1 or len(kept) < len(left):  # else all rows stay where they are
+            decoder.keep(rows.flatten(), kept)
         tokens = lines.gather(1, going.unsqueeze(2).expand(-1, -1, max_length))[kept]
         newest = tokens[:, :, length - 1].flatten()
         scores, left = scores[kept], left[kept]

@@ -116,7 +116,9 @@ def load(where: str, architecture: Mapping[str, Any]) -> Any:
         logging.set_verbosity(loudness)
     network, found = loaded
     wrong = [str(key[0] if isinstance(key, tuple) else key) for key in found["mismatched_keys"]]
-    missing = [key for key in found["missing_keys"] if not key.endswith(("embed_tokens.weight", "lm_head.weight"))]
+    missing = {key for key in found["missing_keys"] if not key.endswith(("embed_tokens.weight", "lm_head.weight"))}
+    if not architecture.get("tie_word_embeddings", True) and _without_output_matrix(network, found["missing_keys"]):
+        missing.add("lm_head.weight, which must differ from the token vectors")
     if missing or wrong:
         parts = {"missing": missing, "of another shape": wrong}
         said = "; ".join(f"{kind}: {', '.join(sorted(keys)[:5])}" for kind, keys in parts.items() if keys)
@@ -139,21 +141,6 @@ def with_new_tokens(network: Any, architecture: Mapping[str, Any]) -> Any:
     for new, old in zip(_token_parts(fresh), parts, strict=True):
         nn.init.normal_(new.weight, std=old.weight.std().item())
     return fresh
-
-
-def memory_of_beams() -> Any:
-    """For ``past_key_values`` of generate(): its keys and values, those of the source in one order.
-
-    The library puts them into the order of the beams at every step. The beams of a sentence attend to one source and
-    stay among themselves, so of the source, the larger part, that copies each row to where an equal one stands.
-    """
-    from transformers import DynamicCache, EncoderDecoderCache
-
-    class OfSource(DynamicCache):
-        def reorder_cache(self, beam_idx: Any) -> None:
-            pass
-
-    return EncoderDecoderCache(DynamicCache(), OfSource())
 
 
 def _config(architecture: Mapping[str, Any]) -> Any:
@@ -183,6 +170,12 @@ def _set_output_matrix(network: Any, architecture: Mapping[str, Any], *, fresh: 
     if fresh:
         # not 1 as the library's: without T5's scaling logits would then begin with that deviation times sqrt(width)
         nn.init.normal_(head.weight, std=head.weight.shape[1] ** -0.5)
+
+
+def _without_output_matrix(network: Any, missing: Any) -> bool:
+    """Version 4 of the library draws a matrix that a file lacks; version 5 silently takes the token vectors."""
+    head = network.get_output_embeddings().weight
+    return "lm_head.weight" in missing or head is network.get_input_embeddings().weight
 
 
 def _token_parts(network: Any) -> list[Any]:

@@ -1,7 +1,6 @@
 """T5, mT5, ByT5 and BART as translators of sign language: frames go where the vectors of words went."""
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from typing import Any
 
 import torch
@@ -10,9 +9,10 @@ from torch import Tensor, nn
 from sign_recog.errors import ConfigError
 from sign_recog.models.pretrained import DOWNLOAD
 from sign_recog.models.translation import hub
-from sign_recog.models.translation.beam_search import Hypothesis, check_generation, without_end
+from sign_recog.models.translation.beam_search import Hypothesis, beam_search, check_generation
 from sign_recog.models.translation.inputs import check_input
 from sign_recog.models.translation.lora import add_adapters
+from sign_recog.models.translation.pretrained_steps import PretrainedSteps
 
 OVERFLOW = "values inside T5 exceed the largest of float16 (65504) and become infinite; bf16 has their range"
 SPARE_ROWS = 128  # published matrices have a few rows more than tokens: their number is a multiple of up to this
@@ -75,7 +75,6 @@ class PretrainedTranslator(nn.Module):
         self.start_id = made["decoder_start_token_id"]
         self.no_fp16 = OVERFLOW if _is_t5(made) else None
         self.max_source_positions = self.max_target_positions = made.get("max_position_embeddings")
-        self._prepare_generation()
         if lora_rank:
             add_adapters(
                 self.backbone, rank=lora_rank, alpha=lora_alpha, dropout=lora_dropout, targets=lora_targets
@@ -104,9 +103,7 @@ class PretrainedTranslator(nn.Module):
         length_penalty: float,
         num_return: int = 1,
     ) -> list[list[Hypothesis]]:
-        """The best sentences of each sequence by transformers' beam search, in eval mode.
-
-        ``max_length`` tokens count the end.
+        """The best sentences of each sequence by beam search, in eval mode; ``max_length`` tokens count the end.
 
         Raises:
             ConfigError: If the numbers do not go together, or there are not as many positions.
@@ -114,25 +111,21 @@ class PretrainedTranslator(nn.Module):
         check_generation(num_beams, max_length, num_return, self.max_target_positions)
         if self.training:
             raise RuntimeError("generate() is for eval mode: dropout would change the sentences.")
-        sources = self.backbone.get_encoder()(
-            inputs_embeds=self._embed(sequence), attention_mask=(~padding_mask).long(), return_dict=True
-        )
-        lines = self.backbone.generate(
-            encoder_outputs=copy(sources),  # the library repeats what it holds for every beam
-            attention_mask=(~padding_mask).long(),
-            past_key_values=hub.memory_of_beams(),
-            num_beams=num_beams,
-            max_new_tokens=max_length,
-            length_penalty=float(length_penalty) if num_beams > 1 else None,  # it warns of what has no effect
-            num_return_sequences=num_return,
-        )[:, 1:].view(len(sequence), num_return, -1)
-        # not the library's own scores: it gives none to greedy search, and for them keeps the logits of every step
-        ranks = [self._score(sources, padding_mask, rank, length_penalty) for rank in lines.unbind(1)]
-        found = [
-            [Hypothesis(without_end(line, self.eos_id), score) for line, score in zip(*one, strict=True)]
-            for one in zip(lines.tolist(), torch.stack(ranks, dim=1).tolist(), strict=True)
-        ]
-        return [sorted(one, key=lambda hypothesis: -hypothesis.score) for one in found]
+        mask = (~padding_mask).long()
+        sources = self.backbone.get_encoder()(inputs_embeds=self._embed(sequence), attention_mask=mask)
+        with PretrainedSteps(self.backbone, sources[0], padding_mask, num_beams, self.vocab_size) as steps:
+            return beam_search(
+                steps,
+                num_sentences=len(sequence),
+                num_beams=num_beams,
+                max_length=max_length,
+                length_penalty=length_penalty,
+                num_return=num_return,
+                start_id=self.start_id,
+                eos_id=self.eos_id,
+                never=(self.pad_id,),
+                device=sequence.device,
+            )
 
     @property
     def token_weights(self) -> tuple[str, ...]:
@@ -149,15 +142,6 @@ class PretrainedTranslator(nn.Module):
     def source_token_weights(self) -> tuple[str, ...]:
         """As in :mod:`sign_recog.models.translation`."""
         return ("projection.weight",) if isinstance(self.projection, nn.Embedding) else ()
-
-    def _score(self, sources: Any, padding_mask: Tensor, lines: Tensor, length_penalty: float) -> Tensor:
-        """Of one sentence (B, U) a sequence: sum of log probabilities over length^length_penalty, (B,)."""
-        ended = (lines == self.eos_id).cumsum(1)
-        counts = (ended == 0) | ((ended == 1) & (lines == self.eos_id))
-        labels = lines.masked_fill(~counts, -100)
-        chosen = torch.log_softmax(self._logits(labels, padding_mask, encoder_outputs=sources).float(), dim=-1)
-        chosen = chosen.gather(2, lines.clamp(max=self.vocab_size - 1).unsqueeze(2)).squeeze(2)
-        return chosen.masked_fill(~counts, 0).sum(1) / counts.sum(1) ** length_penalty
 
     def _logits(self, labels: Tensor, padding_mask: Tensor, **source: Any) -> Tensor:
         self._check_length(labels.shape[1], self.max_target_positions, "sentence", "tokens")
@@ -189,20 +173,6 @@ class PretrainedTranslator(nn.Module):
         nn.init.normal_(linear.weight, std=tokens.shape[1] ** -0.5)
         nn.init.zeros_(linear.bias)
         return linear
-
-    def _prepare_generation(self) -> None:
-        """Nothing of the habits that came with the weights (forced tokens, no repeated n-grams) stays."""
-        from transformers import GenerationConfig
-
-        rows = self.backbone.get_output_embeddings().weight.shape[0]
-        self.backbone.generation_config = GenerationConfig(
-            do_sample=False,
-            early_stopping=False,
-            decoder_start_token_id=self.start_id,
-            pad_token_id=self.pad_id,
-            eos_token_id=self.eos_id,
-            suppress_tokens=[self.pad_id, *range(self.vocab_size, rows)],
-        )
 
     def _checkpoint_gradients(self) -> None:
         # the method's name since transformers 5, and the one before

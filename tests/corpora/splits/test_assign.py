@@ -125,3 +125,20 @@ def test_the_real_clips_are_divided_by_signer(test_data, tmp_path):
     assert abs(counts["test"] - 0.2 * 61) <= 2
     assert leakage(divided) == []
     assert any(line.startswith("train lacks") for line in gloss_coverage(divided))
+
+
+def test_video_disjoint_keeps_each_video_in_one_split_and_meets_the_shares():
+    clips = [Clip(f"{video}_{i}", video=f"v{video}", signer="one") for video in range(10) for i in range(3 + video % 2)]
+    divided = assign_splits(clips, "video_disjoint", val_share=0.2, test_share=0.2, seed=0)
+    splits_of = {clip.video: {one.split for one in divided if one.video == clip.video} for clip in divided}
+    assert all(len(splits) == 1 for splits in splits_of.values())
+    counts = Counter(clip.split for clip in divided)
+    assert 5 <= counts["val"] <= 9 and 5 <= counts["test"] <= 9
+    assert [clip.signer for clip in divided] == ["one"] * len(clips)
+
+
+@pytest.mark.parametrize("videos", [["a", "b"], ["a", "b", "c", ""]])
+def test_video_disjoint_needs_three_videos_that_are_known(videos):
+    clips = [Clip(f"{i}_{video}", video=video) for video in videos for i in range(5)]
+    with pytest.raises(DataError, match="video_disjoint needs 3 videos"):
+        assign_splits(clips, "video_disjoint", val_share=0.2, test_share=0.2, seed=0)

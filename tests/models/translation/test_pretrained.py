@@ -8,11 +8,11 @@ import torch
 import transformers
 from models.networks import count
 from models.translation.translators import BART, DIM, IDS, T5, VOCAB, build, collate, labels_of, node, sources
+from safetensors.torch import load_file
 from torch import nn
 
 from sign_recog.errors import CheckpointError, ConfigError
 from sign_recog.models.translation import hub
-from sign_recog.models.translation.beam_search import beam_search
 from sign_recog.stages.build import build as build_node
 
 SENTENCES = [[5, 6, 7], [8, 9]]
@@ -147,6 +147,20 @@ def test_an_output_matrix_that_config_json_denies_is_refused(folder):
     (where / "config.json").write_text(json.dumps(said | {"tie_word_embeddings": True}))
     with pytest.raises(CheckpointError, match="a matrix for each"):
         load(where)
+
+
+def test_a_missing_output_matrix_is_refused_where_it_is_one_of_its_own(folder):
+    where, original = folder("t5_v1_1")
+    weights = original.state_dict()
+    del weights["lm_head.weight"]
+    (where / "model.safetensors").unlink()
+    torch.save(weights, where / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match=r"do not fit.*missing: lm_head\.weight.*Use another copy"):
+        load(where)
+    where, original = folder("t5")
+    assert "lm_head.weight" not in load_file(where / "model.safetensors")  # made by the token vectors
+    network = load(where)
+    assert network.backbone.lm_head.weight is network.backbone.shared.weight
 
 
 def test_weights_in_shards_and_in_torchs_format_are_read(folder):
@@ -316,55 +330,6 @@ def test_s3_t5_says_why_float16_is_refused():
     for name, refused in (("t5", True), ("t5_v1_1", True), ("mt5", True), ("bart", False), ("plain", False)):
         reason = build(name).no_fp16
         assert (reason is not None) == refused and (not refused or "65504" in reason)
-
-
-@pytest.mark.parametrize("penalty", [0.0, 0.7, 1.0, 2.0])
-@pytest.mark.parametrize("num_beams", [1, 2, 4])
-def test_our_beam_search_finds_what_transformers_does(num_beams, penalty):
-    for seed in range(3):
-        network, batch = build("t5", seed=seed).eval(), collate(sources([3, 6, 9, 12], seed=seed))
-        with torch.no_grad():
-            network.backbone.shared.weight *= 1.5
-        settings = {"num_beams": num_beams, "max_length": 8, "length_penalty": penalty, "num_return": num_beams}
-        theirs = network.generate(*batch, **settings)
-        with torch.no_grad():
-            ours = beam_search(
-                _Uncached(network, *batch, num_beams), num_sentences=4, start_id=IDS["pad_id"], eos_id=IDS["eos_id"],
-                never=(IDS["pad_id"],), device=torch.device("cpu"), **settings,
-            )  # fmt: skip
-        assert [[h.tokens for h in one] for one in ours] == [[h.tokens for h in one] for one in theirs]
-        for one, other in zip(ours, theirs, strict=True):
-            assert [h.score for h in one] == pytest.approx([h.score for h in other], abs=1e-4)
-
-
-def test_beams_are_put_in_order_without_their_source():
-    """All beams of a sentence have the same one, so nothing of it is copied at a step."""
-    memory, source = hub.memory_of_beams(), torch.randn(4, 2, 5, 3)
-    own = torch.randn(4, 2, 1, 3)
-    memory.self_attention_cache.update(own, own, 0)
-    memory.cross_attention_cache.update(source, source, 0)
-    (before,) = (one[0] for one in memory.cross_attention_cache)
-    memory.reorder_cache(torch.tensor([1, 0, 3, 3]))
-    (ordered,) = (one[0] for one in memory.self_attention_cache)
-    (after,) = (one[0] for one in memory.cross_attention_cache)
-    assert torch.equal(ordered, own[[1, 0, 3, 3]]) and after is before
-
-
-class _Uncached:
-    """The network for our beam search, with a whole forward pass for each step."""
-
-    def __init__(self, network, sequence, mask, num_beams):
-        self.network = network
-        self.sequence, self.mask = (x.repeat_interleave(num_beams, dim=0) for x in (sequence, mask))
-        self.tokens = torch.zeros(len(self.mask), 0, dtype=torch.int64)
-
-    def step(self, tokens):
-        self.tokens = torch.cat((self.tokens, tokens.unsqueeze(1)), dim=1)
-        labels = nn.functional.pad(self.tokens[:, 1:], (0, 1), value=5)
-        return self.network(self.sequence, self.mask, labels)[:, -1]
-
-    def keep(self, rows, sentences):
-        self.sequence, self.mask, self.tokens = (x[rows] for x in (self.sequence, self.mask, self.tokens))
 
 
 def _equal(first, second):

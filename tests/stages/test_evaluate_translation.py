@@ -10,6 +10,7 @@ from small_translation import COUNTS, configure
 from untrained import write_untrained_translator
 
 from sign_recog import stages
+from sign_recog.stages import evaluate_translation
 from sign_recog.stages.run_folder import corpus_dir
 from sign_recog.storage.manifest import read_manifest, write_manifest
 

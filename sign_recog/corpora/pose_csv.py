@@ -65,7 +65,8 @@ def read(
         split_list: A table with the columns frame and split; None = the column ``set``, where there is one.
         numbered: Whether the number in a picture's name is that of its frame, so that its neighbours in time are
             beside it.
-        swap_pairs, views, limbs: As :class:`NamedLandmarks` has them.
+        swap_pairs, views, limbs: As :class:`NamedLandmarks` has them; of points with Holistic's names, pairs and limbs
+            are known where none are given.
 
     Raises:
         DataError: If a table is none, no frame is left, or most labels lie outside their pictures.
@@ -258,7 +259,7 @@ def _cleaned(
         tuple((one, other) for one, other in swap_pairs),
         tuple(tuple(view) for view in views),
         tuple((one, other) for one, other in limbs),
-    )
+    ).with_holistics()
     return LabelledFrames(
         landmarks, frames, points[kept][:, known], None if visible is None else visible[kept][:, known]
     )

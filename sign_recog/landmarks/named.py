@@ -3,13 +3,13 @@
 Holistic's own points are :mod:`sign_recog.landmarks.layout`; these may be of anything, also of animals.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from sign_recog.errors import DataError
-from sign_recog.landmarks.layout import Layout
+from sign_recog.landmarks.layout import Layout, get_layout
 from sign_recog.landmarks.names import point_names
 
 
@@ -61,6 +61,19 @@ class NamedLandmarks:
         mirror = layout.mirror
         pairs = [(names[a], names[b]) for a, b in enumerate(mirror.tolist()) if a < b]
         return cls(tuple(names), tuple(pairs), limbs=tuple((names[a], names[b]) for a, b in layout.limbs))
+
+    def with_holistics(self) -> "NamedLandmarks":
+        """With pairs and limbs that Holistic's points have, where these have its names and none are given."""
+        holistic = NamedLandmarks.of_layout(get_layout("holistic_75"))
+
+        def known(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+            return tuple(pair for pair in pairs if set(pair) <= set(self.names))
+
+        return replace(
+            self,
+            swap_pairs=self.swap_pairs or known(holistic.swap_pairs),
+            limbs=self.limbs or known(holistic.limbs),
+        )
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "NamedLandmarks":

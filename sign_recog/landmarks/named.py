@@ -103,7 +103,8 @@ class NamedLandmarks:
     @property
     def view_index(self) -> np.ndarray:
         """(K, M) int64: where point m stands as view k shows it; (0, 0) where there are no views."""
-        return np.array([self.index(view) for view in self.views], dtype=np.int64).reshape(len(self.views), -1)
+        points = len(self.views[0]) if self.views else 0
+        return np.array([self.index(view) for view in self.views], dtype=np.int64).reshape(len(self.views), points)
 
     @property
     def limb_index(self) -> list[tuple[int, int]]:

@@ -2,9 +2,9 @@
 
     python benchmarks/pose.py [training] [unlabelled] [video] [memory]      all four without a name
 
-training: epochs of +experiment=mirror_mouse without validation (Lightning's loop, loader with augmentations, metrics)
-over the same optimiser steps on the same batches, made before and held in memory; in turn, in one process, with one
-thread. unlabelled: the same with all losses of unlabelled frames on, from the first epoch.
+training: +experiment=mirror_mouse without validation (Lightning's loop, loader with augmentations, metrics, last.ckpt
+after every 25 steps) over the same optimiser steps on the same batches, made before and held in memory; in turn, in one
+process, with one thread. unlabelled: the same with all losses of unlabelled frames on, from the first epoch.
 video: frames/s of predicting a video, decoding and scaling included, over forward passes and decoding of heatmaps of
 as many frames held in memory, with one thread for the network.
 memory: peak memory of a process that predicts a video, and one of eight times its length.
@@ -33,7 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = {"training": training, "unlabelled": unlabelled, "video": video, "memory": memory}
     parser.add_argument("parts", nargs="*", choices=[*parts, []], default=[])
-    parser.add_argument("--epochs", type=int, default=6, help="of training and unlabelled")
+    parser.add_argument("--rounds", type=int, default=4, help="of training and unlabelled, 25 steps each")
     parser.add_argument("--backbone", default="resnet18", help="a network of timm")
     parser.add_argument(
         "--predict", help=argparse.SUPPRESS
@@ -71,7 +71,7 @@ def unlabelled(arguments: argparse.Namespace, folder: Path) -> bool:
 
 
 def training_ratio(arguments: argparse.Namespace, folder: Path, *overrides: str) -> float:
-    """Median over the epochs of our frames/s by those of steps on batches in memory."""
+    """Median over the rounds of our frames/s by those of steps on batches in memory."""
     import torch
     from training import as_callback
 
@@ -83,13 +83,14 @@ def training_ratio(arguments: argparse.Namespace, folder: Path, *overrides: str)
 
     torch.set_num_threads(1)
     config = configured(folder, *overrides, f"model.backbone={arguments.backbone}")
-    config.trainer.max_epochs = arguments.epochs
+    config.trainer.max_epochs, config.trainer.max_steps = None, arguments.rounds * config.trainer.eval_every_steps
     material = train_pose.read_material(config, prepared(config))
     module, loader = train_pose.assemble(config, material), train_pose._loaders(config, material)["train"]
     with tempfile.TemporaryDirectory(dir=folder) as run_folder:
         budget = Budget.of(config.trainer, len(material.train_ids))
         trainer = build_trainer(config.trainer, Path(run_folder), [], budget=budget, columns=POSE_COLUMNS)
-        beside = as_callback(Resident(loader, module, config))
+        resident = Resident(loader, module, config)
+        beside = as_callback(resident, resident.num_clips)
         trainer.callbacks = [c for c in trainer.callbacks if getattr(c, "monitor", None) is None]  # nothing to monitor
         trainer.callbacks.insert(0, beside)
         trainer.fit(module, loader)
@@ -97,12 +98,13 @@ def training_ratio(arguments: argparse.Namespace, folder: Path, *overrides: str)
 
 
 class Resident:
-    """An epoch's steps on its batches, held in memory."""
+    """The steps between two evaluations on their batches, held in memory."""
 
     def __init__(self, loader, module, config):
         import copy
 
-        self.batches, self.num_clips = list(loader), len(loader.dataset)
+        self.batches = list(loader)
+        self.num_clips = sum(len(batch["frames"]) for batch in self.batches)
         self.network = copy.deepcopy(module.network).train()
         self.optimizer = module._build_optimizer(self.network)
         self.losses, self.settings, self.clip = module.unsupervised, config.pose, config.trainer.gradient_clip

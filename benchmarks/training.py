@@ -156,26 +156,30 @@ class Plain(Resident):
         return {"sequence": padded, "padding_mask": mask, "gloss": torch.tensor(glosses)}
 
 
-def as_callback(beside):
-    """A Lightning callback that times each epoch, and after it an epoch of the other side."""
+def as_callback(beside, num_clips: int | None = None):
+    """A Lightning callback that times each epoch, and after it an epoch of the other side.
+
+    Args:
+        num_clips: Of our epochs; None = all.
+    """
     import pytorch_lightning as pl
 
     class _Beside(pl.Callback):
         ours, others, start = (), (), None
 
         def on_train_epoch_start(self, trainer, module):
-            self.end_epoch(len(trainer.train_dataloader.dataset))
+            self.end_epoch(num_clips or len(trainer.train_dataloader.dataset))
             before = time.perf_counter()
             beside.epoch()
             self.others = (*self.others, beside.num_clips / (time.perf_counter() - before))
             self.start = time.perf_counter()
 
         def on_train_end(self, trainer, module):
-            self.end_epoch(len(trainer.train_dataloader.dataset))
+            self.end_epoch(num_clips or len(trainer.train_dataloader.dataset))
 
-        def end_epoch(self, num_clips):
+        def end_epoch(self, clips):
             if self.start is not None:  # from one epoch's start to the next: all that an epoch does
-                self.ours = (*self.ours, num_clips / (time.perf_counter() - self.start))
+                self.ours = (*self.ours, clips / (time.perf_counter() - self.start))
 
         def ratio(self):
             ratios = [a / b for a, b in zip(self.ours, self.others, strict=True)]

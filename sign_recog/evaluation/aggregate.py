@@ -17,6 +17,7 @@ from sign_recog.config.identity import ALL_SECTIONS
 from sign_recog.errors import DataError
 from sign_recog.evaluation.folds import Folds, describe_folds
 from sign_recog.evaluation.gap import DIVISION, Gap, find_gaps
+from sign_recog.evaluation.headline import RECOGNITION, Headline, headline_of
 from sign_recog.evaluation.runs import RunResult, find_runs, read_run
 from sign_recog.evaluation.views import views_of
 
@@ -78,6 +79,7 @@ class Sweep:
 
     Attributes:
         groups: Best mean of the headline score first, groups without any score last.
+        headline: What the runs are judged by.
         warnings: Sentences on what makes the groups' numbers less comparable than they look.
         gaps: Seen against unseen signers, for settings that were run with both.
     """
@@ -86,9 +88,10 @@ class Sweep:
     groups: list[Group]
     warnings: list[str]
     gaps: list[Gap] = field(default_factory=list)
+    headline: Headline = RECOGNITION
 
 
-def read_sweep(folder: Path, *, split: str = "test", headline: str = "top1_per_instance") -> Sweep:
+def read_sweep(folder: Path, *, split: str = "test") -> Sweep:
     """Read every run below ``folder`` and group them by settings.
 
     Raises:
@@ -99,20 +102,26 @@ def read_sweep(folder: Path, *, split: str = "test", headline: str = "top1_per_i
     folders = find_runs(folder)
     if not folders:
         raise DataError(f"{folder}: holds no run. Give run.folder=FOLDER, a folder below outputs/ with runs in it.")
-    return build_sweep([read_run(path, split=split) for path in folders], split=split, headline=headline)
+    return build_sweep([read_run(path, split=split) for path in folders], split=split)
 
 
-def build_sweep(runs: Iterable[RunResult], *, split: str, headline: str = "top1_per_instance") -> Sweep:
+def build_sweep(runs: Iterable[RunResult], *, split: str) -> Sweep:
     """Group runs by settings, summarise each group, and name the settings in which the groups differ."""
     by_settings: dict[str, list[RunResult]] = {}
     for run in runs:
         by_settings.setdefault(_group_of(run), []).append(run)
     groups = [_build_group(settings, members, split) for settings, members in by_settings.items()]
-    groups.sort(key=lambda group: (-group.scores[headline].mean if headline in group.scores else 1.0, group.settings))
+    headline = headline_of(name for group in groups for name in group.scores)
+
+    def rank(group: Group) -> tuple[float, str]:
+        own = group.scores.get(headline.score)
+        return float("inf") if own is None else headline.rank(own.mean), group.settings
+
+    groups.sort(key=rank)
     for group, differing in zip(groups, _differing_settings(groups), strict=True):
         group.differing = differing
     gaps, problems = find_gaps(groups, split)
-    return Sweep(split, groups, [*_warnings(groups, split), *problems], gaps)
+    return Sweep(split, groups, [*_warnings(groups, split), *problems], gaps, headline)
 
 
 def _group_of(run: RunResult) -> str:

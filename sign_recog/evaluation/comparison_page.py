@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from sign_recog.evaluation.comparison import Comparable, Comparison
+from sign_recog.evaluation.headline import RECOGNITION
 from sign_recog.evaluation.page import Figure, as_lines, as_plain, render
-from sign_recog.evaluation.report import SWEEP_SCORES
 
 
 @dataclass
@@ -71,4 +71,4 @@ def _set(one: Comparable, names: dict[str, str]) -> dict[str, Any]:
 
 def build_comparison_report(report: ComparisonReport) -> str:
     """Return the HTML page."""
-    return render(kind="comparison", report=report, shown=SWEEP_SCORES, provenance=as_lines(report.provenance))
+    return render(kind="comparison", report=report, shown=RECOGNITION.shown, provenance=as_lines(report.provenance))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sign_recog.evaluation.headline import PIXELS, WITHIN
 from sign_recog.evaluation.plots import DPI, POINTS
 
 # Score -> its name on the page, in this order.
@@ -47,10 +48,10 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def score_text(name: str, value: float | None, digits: int = 1) -> str:
-    """Return a score as the page shows it: F1 and loss as numbers, the rest as per cent."""
+    """Return a score as the page shows it: F1, loss and pixels as numbers, the rest as per cent."""
     if value is None:
         return "–"
-    if name in POINTS:
+    if name in POINTS or name in PIXELS:
         return f"{value:.2f}"
     return f"{value:.3f}" if name == "loss" or name.endswith("_f1") else percent(value, digits)
 
@@ -73,7 +74,9 @@ def render(**values: Any) -> str:
         "relative_to": _relative,
     }
     return environment.get_template("report.html.j2").render(
-        score_names=SCORE_NAMES, all_score_names={**SCORE_NAMES, **POINTS, "rougeL": "ROUGE-L"}, **values
+        score_names=SCORE_NAMES,
+        all_score_names={**SCORE_NAMES, **POINTS, "rougeL": "ROUGE-L", **PIXELS, **WITHIN},
+        **values,
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from sign_recog.errors import DataError
 from sign_recog.evaluation.aggregate import Group
+from sign_recog.evaluation.headline import RECOGNITION, Headline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -228,8 +229,7 @@ def per_class_bars(per_class: Sequence[dict[str, Any]], *, most: int = 30) -> by
 def seeds_dot_plot(
     groups: Sequence[Group],
     *,
-    score: str = "top1_per_instance",
-    label: str = "top-1 per instance",
+    headline: Headline = RECOGNITION,
     names: Mapping[str, str] | None = None,
 ) -> bytes:
     """One line a settings group: a dot a run, the mean, and the 95 % interval of the mean over the seeds.
@@ -238,11 +238,11 @@ def seeds_dot_plot(
 
     The axis keeps to the runs and to the score's range; an interval that goes beyond ends at its edge.
     """
+    score = headline.score
     groups = [group for group in groups if score in group.scores]
-    most = 100.0 if score in POINTS else 1.0
     values = [run.scores[score] for group in groups for run in group.runs if run.scores.get(score) is not None]
     with new_figure(6.8, 1.0 + 0.42 * max(1, len(groups))) as figure:
-        axes = figure.add_subplot(xlabel=label)
+        axes = figure.add_subplot(xlabel=headline.axis)
         for place, group in enumerate(groups):
             dots = [run.scores[score] for run in group.runs if run.scores.get(score) is not None]
             summary = group.scores[score]
@@ -251,6 +251,7 @@ def seeds_dot_plot(
             axes.plot(dots, [place] * len(dots), "o", color=BLUE, markersize=6, markeredgecolor="white", alpha=0.9)
             axes.plot(summary.mean, place, "|", color=VERMILION, markersize=15, markeredgewidth=2.2)
         ends = [end for group in groups for end in group.scores[score].ci95 or ()]
+        most = headline.most if headline.most is not None else max([*values, *ends, 1.0])
         spread = max([0.02 * most, *values]) - min([*values, most]) + 0.02 * most
         low, high = min([*values, *ends, most]), max([*values, *ends, 0.0])
         axes.set_xlim(max(-0.01 * most, low - 0.1 * spread), min(1.01 * most, high + 0.1 * spread))

@@ -13,8 +13,6 @@ from sign_recog.evaluation.aggregate import Group, Sweep
 from sign_recog.evaluation.page import Figure, as_lines, as_plain, render
 from sign_recog.evaluation.translation.seeds import above_chance
 
-SWEEP_SCORES = ("top1_per_instance", "top5_per_instance", "top1_per_class", "macro_f1", "loss")
-TRANSLATION_SCORES = ("bleu4", "bleu1", "reduced_bleu", "chrf", "rougeL", "loss")
 NUM_WORST = 15
 
 
@@ -205,16 +203,16 @@ def smallest_group(name: str, rows: dict[str, dict[str, Any]]) -> str:
     return f"The smallest: {name} {value or 'unknown'}, {row['num_clips']} clip{'' if row['num_clips'] == 1 else 's'}."
 
 
-def translates(sweep: Sweep) -> bool:
-    """Whether runs of a sweep are translators, which are judged by BLEU-4."""
-    return any("bleu4" in group.scores for group in sweep.groups)
-
-
 def build_sweep_report(report: SweepReport) -> str:
     """Return the HTML page on a sweep."""
-    shown = TRANSLATION_SCORES if translates(report.sweep) else SWEEP_SCORES
     checks = {group.settings: collapse_check(group) for group in report.sweep.groups}
-    return render(kind="sweep", report=report, shown=shown, checks=checks, provenance=as_lines(report.provenance))
+    return render(
+        kind="sweep",
+        report=report,
+        shown=report.sweep.headline.shown,
+        checks=checks,
+        provenance=as_lines(report.provenance),
+    )
 
 
 def collapse_check(group: Group) -> tuple[bool, str] | None:

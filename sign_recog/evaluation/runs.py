@@ -116,7 +116,10 @@ def _is_training(folder: Path) -> bool:
     if any((folder / name).exists() for name in ("config.yaml", "metrics.json", "checkpoints")):
         return True
     status = _read_status(folder)
-    return status.get("stage") in ("classify", "translate", "pipeline", None) and status.get("state") != "finished"
+    return (
+        status.get("stage") in ("classify", "translate", "train_pose", "pipeline", None)
+        and status.get("state") != "finished"
+    )
 
 
 def _read_status(folder: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sign_recog.config import Config, identity
 from sign_recog.errors import ConfigError
+from sign_recog.evaluation.headline import headline_of
 from sign_recog.evaluation.runs import find_runs, read_run
 from sign_recog.evaluation.views import views_of
 from sign_recog.stages import StageResult
@@ -190,7 +191,7 @@ def _existing(config: Config, training: Training) -> StageResult:
     split = scored_split(config)
     if split is not None:
         scores = read_run(training.folder, split=split).scores
-        objective = scores.get("top1_per_instance", scores.get("bleu4"))
+        objective = scores.get(headline_of(scores).score)
     else:
         objective = _objective(config, training.folder)
     return StageResult(objective=objective, summary={"finished before": training.folder})
@@ -203,7 +204,7 @@ def _objective(config: Config, folder: Path) -> float:
     from sign_recog.storage import checkpoint
 
     path = folder / "checkpoints" / f"{config.trainer.select.value}.ckpt"
-    return checkpoint.read_checkpoint(path).metrics[config.trainer.monitor]
+    return checkpoint.read_trained(path).metrics[config.trainer.monitor]
 
 
 def _make_room(own: Training) -> None:

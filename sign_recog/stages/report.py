@@ -14,6 +14,8 @@ from sign_recog.evaluation import plots
 from sign_recog.evaluation.aggregate import Group, read_sweep
 from sign_recog.evaluation.comparison import Comparison, compare_runs
 from sign_recog.evaluation.comparison_page import ComparisonReport, build_comparison_report
+from sign_recog.evaluation.headline import RECOGNITION as RECOGNISED
+from sign_recog.evaluation.headline import Headline
 from sign_recog.evaluation.page import Figure
 from sign_recog.evaluation.report import (
     Example,
@@ -23,7 +25,6 @@ from sign_recog.evaluation.report import (
     build_run_report,
     build_sweep_report,
     collapse_check,
-    translates,
 )
 from sign_recog.evaluation.runs import find_runs, read_run
 from sign_recog.evaluation.selection import fixed_part, runs_of_glob, select
@@ -145,21 +146,17 @@ def _frame_strip(corpus: PreparedCorpus, clip_id: str, modality: dict[str, Any])
 
 def _report_sweep(config: Config, folder: Path) -> StageResult:
     sweep = read_sweep(folder)
-    translated = translates(sweep)
-    if translated:
-        sweep = read_sweep(folder, headline="bleu4")
-    dots: dict[str, Any] = {"score": "bleu4", "label": "BLEU-4"} if translated else {}
     runs = [run.folder for group in sweep.groups for run in group.runs]
     links = {r: os.path.relpath(r / "report.html", folder) for r in runs if (r / "report.html").exists()}
     report = SweepReport(
         title=folder.name,
         folder=folder,
         sweep=sweep,
-        figures=[Figure("Every run", plots.seeds_dot_plot(sweep.groups, **dots))] if runs else [],
+        figures=[Figure("Every run", plots.seeds_dot_plot(sweep.groups, headline=sweep.headline))] if runs else [],
         links=links,
         provenance=provenance(config.seed),
     )
-    summary = {_group_name(group): _group_result(group) for group in sweep.groups}
+    summary = {_group_name(group): _group_result(group, sweep.headline) for group in sweep.groups}
     for group in sweep.groups:
         if check := collapse_check(group):
             logger.log(logging.INFO if check[0] else logging.WARNING, "%s: %s", _group_name(group), check[1])
@@ -211,7 +208,7 @@ def _comparison_summary(comparison: Comparison) -> dict[str, Any]:
             against = one.significance.get(group.settings, {})
             p = f"; McNemar p {against['p_value']:.3g} against the first" if "p_value" in against else ""
             name = f"{label}{rank}. {comparison.names[group.settings]} ({group.scores['top1_per_instance'].text})"
-            summary[name] = f"{_group_result(group)}{p}"
+            summary[name] = f"{_group_result(group, RECOGNISED)}{p}"
     return summary
 
 
@@ -221,21 +218,17 @@ def _group_name(group: Group) -> str:
     return f"{group.settings} (seeds {', '.join(map(str, group.seeds))})"
 
 
-def _group_result(group: Group) -> str:
-    if (bleu4 := group.scores.get("bleu4")) is not None:
-        if bleu4.ci95 is None:
-            return f"BLEU-4 {bleu4.mean:.2f}; {bleu4.text}, so no deviation"
-        low, high = bleu4.ci95
-        return f"BLEU-4 {bleu4.mean:.2f}, deviation {bleu4.std:.2f}, 95 % interval {low:.2f} to {high:.2f}"
-    top1 = group.scores.get("top1_per_instance")
-    if top1 is None:
+def _group_result(group: Group, headline: Headline) -> str:
+    found, digits = group.scores.get(headline.score), headline.digits
+    if found is None:
         return "no scores"
-    if top1.ci95 is None:
-        return f"top-1 {top1.mean:.4f}; {top1.text}, so no deviation"
-    low, high = top1.ci95
-    text = f"top-1 {top1.mean:.4f}, deviation {top1.std:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+    mean = f"{headline.label} {found.mean:.{digits}f}"
+    if found.ci95 is None:
+        return f"{mean}; {found.text}, so no deviation"
+    low, high = (f"{end:.{digits}f}" for end in found.ci95)
+    text = f"{mean}, deviation {found.std:.{digits}f}, 95 % interval {low} to {high}"
     if group.folds is None or group.folds.pooled is None:
         return text
     pooled = group.folds.pooled
-    low, high = pooled.ci95
-    return f"{text}; all {pooled.num_clips} clips {pooled.accuracy:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+    low, high = (f"{end:.4f}" for end in pooled.ci95)
+    return f"{text}; all {pooled.num_clips} clips {pooled.accuracy:.4f}, 95 % interval {low} to {high}"

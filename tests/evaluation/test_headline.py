@@ -18,7 +18,8 @@ def write_runs(folder, score, values):
 
 
 @pytest.mark.parametrize(
-    ("score", "expected"), [("pixel_error", ["b", "c", "a"]), ("bleu4", ["a", "c", "b"]), ("top1_per_instance", ["a", "c", "b"])]
+    ("score", "expected"),
+    [("pixel_error", ["b", "c", "a"]), ("bleu4", ["a", "c", "b"]), ("top1_per_instance", ["a", "c", "b"])],
 )  # fmt: skip
 def test_the_best_stands_first(tmp_path, score, expected):
     write_runs(tmp_path, score, {"a": 0.9, "b": 0.1, "c": 0.5, "d": None})

@@ -9,13 +9,13 @@ from typing import Any, cast
 from omegaconf import OmegaConf
 
 from sign_recog.config import Config
-from sign_recog.errors import DataError, SignRecogError
+from sign_recog.errors import ConfigError, DataError, SignRecogError
 from sign_recog.evaluation import plots
 from sign_recog.evaluation.aggregate import Group, read_sweep
 from sign_recog.evaluation.comparison import Comparison, compare_runs
 from sign_recog.evaluation.comparison_page import ComparisonReport, build_comparison_report
 from sign_recog.evaluation.headline import RECOGNITION as RECOGNISED
-from sign_recog.evaluation.headline import Headline
+from sign_recog.evaluation.headline import Headline, headline_of
 from sign_recog.evaluation.page import Figure
 from sign_recog.evaluation.report import (
     Example,
@@ -48,7 +48,8 @@ def run(config: Config) -> StageResult:
 
     Raises:
         DataError: If the folder holds no run, or the run was not evaluated.
-        ConfigError: If ``run.where`` is not understood, or names a setting that no run has.
+        ConfigError: If ``run.where`` is not understood, or names a setting that no run has, or runs that are compared
+            are of no recogniser.
     """
     if config.run.runs is not None:
         return _report_comparison(config)
@@ -169,6 +170,12 @@ def _report_sweep(config: Config, folder: Path) -> StageResult:
 def _report_comparison(config: Config) -> StageResult:
     settings = config.run
     runs = select([read_run(path, split=settings.split) for path in runs_of_glob(settings.runs)], settings.where)
+    judged = headline_of(name for run in runs for name in run.scores)
+    if judged is not RECOGNISED:
+        raise ConfigError(
+            f"run.runs={settings.runs} names runs that are judged by {judged.label}, and a comparison is of recognisers, "
+            "clip by clip. Use run.folder=FOLDER, which sums up every setting below it."
+        )
     comparison = compare_runs(runs, split=settings.split)
     folder = fixed_part(settings.runs) if settings.output_dir is None else Path(settings.output_dir)
     several = len(comparison.sets) > 1

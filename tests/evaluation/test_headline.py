@@ -3,7 +3,10 @@
 import json
 
 import pytest
+from conftest import load_config
 
+from sign_recog import stages
+from sign_recog.errors import ConfigError
 from sign_recog.evaluation.aggregate import read_sweep
 from sign_recog.evaluation.headline import POSE, RECOGNITION, TRANSLATION, headline_of
 
@@ -32,3 +35,9 @@ def test_scores_tell_the_task():
     assert headline_of(["loss", "pixel_error"]) is POSE
     assert headline_of(["bleu4", "loss"]) is TRANSLATION
     assert headline_of([]) is headline_of(["top1_per_instance"]) is RECOGNITION
+
+
+def test_only_recognisers_are_compared_clip_by_clip(tmp_path):
+    write_runs(tmp_path, "pixel_error", {"a": 0.9, "b": 0.1})
+    with pytest.raises(ConfigError, match=r"judged by pixel error.*run\.folder"):
+        stages.run(load_config("run=report", f"run.runs={tmp_path}/*/*", f"paths.output_root={tmp_path}"))

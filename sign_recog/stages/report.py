@@ -173,8 +173,8 @@ def _report_comparison(config: Config) -> StageResult:
     judged = headline_of(name for run in runs for name in run.scores)
     if judged is not RECOGNISED:
         raise ConfigError(
-            f"run.runs={settings.runs} names runs that are judged by {judged.label}, and a comparison is of recognisers, "
-            "clip by clip. Use run.folder=FOLDER, which sums up every setting below it."
+            f"run.runs={settings.runs} names runs that are judged by {judged.label}, and a comparison is of "
+            "recognisers, clip by clip. Use run.folder=FOLDER, which sums up every setting below it."
         )
     comparison = compare_runs(runs, split=settings.split)
     folder = fixed_part(settings.runs) if settings.output_dir is None else Path(settings.output_dir)

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("SIGN_RECOG_TEST_DATA", ROOT / "../shared/data")).resolve() / "mirror_mouse_example"
 TRAINING_GOAL, VIDEO_GOAL, MEMORY_GOAL = 0.9, 0.9, 1.1
 BATCH, ROUNDS, LONGER = 32, 3, 8  # frames a batch of prediction; measurements; times the length of a video
+STEPS = 25  # between two checkpoints; Lightning Pose evaluates every fifth epoch of five steps too
 ALL_LOSSES = ["pose.anneal_from=0"]
 ALL_LOSSES += [f"pose.losses.{name}.enabled=true" for name in ("temporal", "pca_singleview", "pca_multiview")]
 
@@ -82,8 +83,9 @@ def training_ratio(arguments: argparse.Namespace, folder: Path, *overrides: str)
     from sign_recog.training.trainer import build_trainer
 
     torch.set_num_threads(1)
-    config = configured(folder, *overrides, f"model.backbone={arguments.backbone}")
-    config.trainer.max_epochs, config.trainer.max_steps = None, arguments.rounds * config.trainer.eval_every_steps
+    every = f"trainer.eval_every_steps={STEPS}"
+    config = configured(folder, *overrides, every, f"model.backbone={arguments.backbone}")
+    config.trainer.max_epochs, config.trainer.max_steps = None, arguments.rounds * STEPS
     material = train_pose.read_material(config, prepared(config))
     module, loader = train_pose.assemble(config, material), train_pose._loaders(config, material)["train"]
     with tempfile.TemporaryDirectory(dir=folder) as run_folder:

@@ -12,7 +12,7 @@ FRAMES, PIXELS = 16, 32
 NAMES = sorted(
     path.stem
     for path in (cli.CONF_DIR / "extractor").glob("*.yaml")
-    if "inception" not in path.stem and "mediapipe" not in path.stem
+    if not path.stem.startswith(("inception", "mediapipe", "pose_detector"))
 )
 SIZES = (
     f"num_frames={FRAMES}", "sampling_rate=1", f"stride={FRAMES // 2}",

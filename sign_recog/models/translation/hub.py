@@ -6,6 +6,7 @@ A folder or hub entry describes its network in ``config.json``. What matters of 
 the decoder's output is not scaled, while some versions of transformers write true into all files.
 """
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -117,13 +118,17 @@ def load(where: str, architecture: Mapping[str, Any]) -> Any:
     network, found = loaded
     wrong = [str(key[0] if isinstance(key, tuple) else key) for key in found["mismatched_keys"]]
     missing = {key for key in found["missing_keys"] if not key.endswith(("embed_tokens.weight", "lm_head.weight"))}
-    if not architecture.get("tie_word_embeddings", True) and _without_output_matrix(network, found["missing_keys"]):
-        missing.add("lm_head.weight, which must differ from the token vectors")
     if missing or wrong:
         parts = {"missing": missing, "of another shape": wrong}
         said = "; ".join(f"{kind}: {', '.join(sorted(keys)[:5])}" for kind, keys in parts.items() if keys)
         raise CheckpointError(f"{where}: these weights do not fit their own config.json ({said}). Use another copy.")
     network = network.float()
+    if not architecture.get("tie_word_embeddings", True) and _without_output_matrix(network, found["missing_keys"]):
+        warnings.warn(
+            f"{where}: holds no output matrix of its own (lm_head.weight), so that it begins as a copy of the token "
+            "vectors. Of published weights that is a sign of an incomplete copy.",
+            stacklevel=2,
+        )
     _set_output_matrix(network, architecture, fresh=False)
     return network
 

@@ -149,13 +149,13 @@ def test_an_output_matrix_that_config_json_denies_is_refused(folder):
         load(where)
 
 
-def test_a_missing_output_matrix_is_refused_where_it_is_one_of_its_own(folder):
+def test_a_missing_output_matrix_is_said_where_it_is_one_of_its_own(folder):
     where, original = folder("t5_v1_1")
     weights = original.state_dict()
     del weights["lm_head.weight"]
     (where / "model.safetensors").unlink()
     torch.save(weights, where / "pytorch_model.bin")
-    with pytest.raises(CheckpointError, match=r"do not fit.*missing: lm_head\.weight.*Use another copy"):
+    with pytest.warns(UserWarning, match=r"no output matrix of its own \(lm_head\.weight\)"):
         load(where)
     where, original = folder("t5")
     assert "lm_head.weight" not in load_file(where / "model.safetensors")  # made by the token vectors

@@ -21,7 +21,7 @@ from sign_recog.errors import CheckpointError, ConfigError, DataError
 from sign_recog.extractors.ahead import DecodedAhead
 from sign_recog.extractors.batches import Batches, Clip, Network
 from sign_recog.extractors.decoding import End, Window, decode_clip
-from sign_recog.extractors.forward_pass import PRECISIONS, forward_pass
+from sign_recog.extractors.forward_pass import PRECISIONS, chosen_device, forward_pass
 from sign_recog.extractors.jobs import Job
 from sign_recog.extractors.reading import Augmentation, Reading
 from sign_recog.extractors.weights import content_hash, load_weights
@@ -170,17 +170,7 @@ class NetworkExtractor(ABC):
         Raises:
             ConfigError: If there is no such device.
         """
-        import torch
-
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            device = torch.device(self.device)
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:  # AssertionError: a build of torch without CUDA
-            reason = str(error).splitlines()[0]
-            raise ConfigError(f"extractor.device={self.device} cannot be used ({reason}). Use auto or cpu.") from error
-        return device
+        return chosen_device(self.device)
 
     def extract(self, video: Path, start_s: float = 0.0, end_s: float | None = None) -> FeatureSequence:
         """Return the features of ``[start_s, end_s)`` of ``video``.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sign_recog.errors import SignRecogError
+from sign_recog.errors import ConfigError, SignRecogError
 
 if TYPE_CHECKING:
     import torch
@@ -56,3 +56,22 @@ def _exact_float32() -> Iterator[None]:
         yield
     finally:
         convolutions.fp32_precision = before
+
+
+def chosen_device(name: str) -> "torch.device":
+    """What ``extractor.device`` means here: "auto" = CUDA where there is a GPU, else the CPU.
+
+    Raises:
+        ConfigError: If there is no such device.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # AssertionError: a build of torch without CUDA
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"extractor.device={name} cannot be used ({reason}). Use auto or cpu.") from error
+    return device

@@ -15,6 +15,7 @@ import numpy as np
 
 from sign_recog.errors import ConfigError
 from sign_recog.extractors.detection import Detector, load_network
+from sign_recog.extractors.forward_pass import chosen_device
 from sign_recog.extractors.jobs import source_meta
 from sign_recog.extractors.weights import content_hash
 from sign_recog.landmarks.layout import Layout, get_layout
@@ -26,7 +27,7 @@ from sign_recog.storage.sequences import KeypointSequence
 from sign_recog.video.reader import VideoReader
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 
 class PoseDetector:
@@ -131,21 +132,8 @@ class PoseDetector:
 
             if multiprocessing.parent_process() is not None:
                 torch.set_num_threads(1)
-            self._detector = load_network(read_pose(self.path), self._build, self._torch_device())
+            self._detector = load_network(read_pose(self.path), self._build, chosen_device(self.device))
         return self._detector
-
-    def _torch_device(self) -> "torch.device":
-        import torch
-
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            device = torch.device(self.device)
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:  # AssertionError: a build of torch without CUDA
-            reason = str(error).splitlines()[0]
-            raise ConfigError(f"extractor.device={self.device} cannot be used ({reason}). Use auto or cpu.") from error
-        return device
 
 
 def _layout(name: str, landmarks: NamedLandmarks, path: Path) -> Layout:
